@@ -1,0 +1,12 @@
+package broker
+
+// Client says who asks; every request carries it, for authorisation and audit.
+type Client struct {
+	Principal string // "User:ANONYMOUS" until authentication exists
+	Address   string // host:port of the peer
+	ID        string // the client id it chose, for logs
+	Protocol  string // "kafka", "amqp", "admin"
+}
+
+// Anonymous is the principal of a connection that did not authenticate.
+const Anonymous = "User:ANONYMOUS"

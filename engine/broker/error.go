@@ -1,0 +1,202 @@
+package broker
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Code is one reason for a refusal. The list is closed: a front end maps all of them.
+type Code uint8
+
+// The codes. Retriable says whether the same request may succeed later, unchanged.
+const (
+	CodeNone Code = iota
+	// Anything.
+	CodeInternal       // a bug on our side; nothing was done
+	CodeInvalidRequest // the request contradicts itself or the protocol
+	CodeUnsupported    // understood, deliberately not offered
+	CodeUnauthorized   // the principal may not do this
+	CodeOutcomeUnknown // it may or may not have happened, now or later
+	CodeUnavailable    // certainly not done: no quorum, busy, or starting; retry
+	CodeStorageFull    // certainly not done: a disk of the shard is at its watermark
+	CodeCorrupt        // stored bytes fail their checksum and no good copy was found yet
+	CodeThrottled      // certainly not done: a limit on bytes or ids in flight
+	CodeShuttingDown   // certainly not done: this node is stopping
+	// Topics.
+	CodeUnknownTopic             // no such topic or partition
+	CodeUnknownTopicID           // no topic with this id
+	CodeTopicExists              // the name is taken
+	CodeInvalidTopic             // the name is not allowed
+	CodeInvalidPartitions        // the number of partitions is not allowed
+	CodeInvalidReplicationFactor // differs from what the shard has
+	CodeInvalidReplicaAssignment // manual assignment is not offered
+	CodeInvalidConfig            // unknown key or wrong value
+	CodePolicyViolation          // allowed by the protocol, not by this cluster
+	// Leadership.
+	CodeNotLeader          // ask the leader (Error.Leader)
+	CodeStaleLeaderEpoch   // the client's epoch is older than ours (Kafka: FENCED_LEADER_EPOCH)
+	CodeUnknownLeaderEpoch // the client's epoch is newer than ours
+	// Logs.
+	CodeOffsetOutOfRange
+	CodeCorruptBatch           // framing or CRC of a batch is wrong (CORRUPT_MESSAGE)
+	CodeInvalidRecord          // a record breaks a rule (INVALID_RECORD)
+	CodeBatchTooLarge          // MESSAGE_TOO_LARGE
+	CodeUnsupportedCompression // UNSUPPORTED_COMPRESSION_TYPE
+	CodeUnsupportedFormat      // message format 0 or 1 (UNSUPPORTED_FOR_MESSAGE_FORMAT)
+	CodeInvalidTimestamp
+	// Producers.
+	CodeOutOfOrderSequence
+	CodeDuplicateSequence // older than the window: it was appended, its offset is forgotten
+	CodeProducerFenced    // a newer epoch of this producer exists (INVALID_PRODUCER_EPOCH)
+	CodeUnknownProducer
+	CodeTransactionsUnsupported // transactional requests, until transactions exist
+	// Groups.
+	CodeNotCoordinator
+	CodeCoordinatorLoading
+	CodeUnknownMember
+	CodeIllegalGeneration
+	CodeInconsistentProtocol
+	CodeInvalidSessionTimeout
+	CodeRebalanceInProgress
+	CodeMemberIDRequired
+	CodeFencedInstance
+	CodeGroupFull
+	CodeInvalidGroup
+	CodeGroupNotEmpty
+	CodeGroupNotFound
+	CodeOffsetMetadataTooLarge
+	codeCount
+)
+
+var codes = [codeCount]struct {
+	name      string
+	retriable bool
+}{
+	CodeNone:                     {"none", false},
+	CodeInternal:                 {"internal", false},
+	CodeInvalidRequest:           {"invalid-request", false},
+	CodeUnsupported:              {"unsupported", false},
+	CodeUnauthorized:             {"unauthorized", false},
+	CodeOutcomeUnknown:           {"outcome-unknown", true},
+	CodeUnavailable:              {"unavailable", true},
+	CodeStorageFull:              {"storage-full", true},
+	CodeCorrupt:                  {"corrupt", true},
+	CodeThrottled:                {"throttled", true},
+	CodeShuttingDown:             {"shutting-down", true},
+	CodeUnknownTopic:             {"unknown-topic", true},
+	CodeUnknownTopicID:           {"unknown-topic-id", true},
+	CodeTopicExists:              {"topic-exists", false},
+	CodeInvalidTopic:             {"invalid-topic", false},
+	CodeInvalidPartitions:        {"invalid-partitions", false},
+	CodeInvalidReplicationFactor: {"invalid-replication-factor", false},
+	CodeInvalidReplicaAssignment: {"invalid-replica-assignment", false},
+	CodeInvalidConfig:            {"invalid-config", false},
+	CodePolicyViolation:          {"policy-violation", false},
+	CodeNotLeader:                {"not-leader", true},
+	CodeStaleLeaderEpoch:         {"stale-leader-epoch", true},
+	CodeUnknownLeaderEpoch:       {"unknown-leader-epoch", true},
+	CodeOffsetOutOfRange:         {"offset-out-of-range", false},
+	CodeCorruptBatch:             {"corrupt-batch", true},
+	CodeInvalidRecord:            {"invalid-record", false},
+	CodeBatchTooLarge:            {"batch-too-large", false},
+	CodeUnsupportedCompression:   {"unsupported-compression", false},
+	CodeUnsupportedFormat:        {"unsupported-format", false},
+	CodeInvalidTimestamp:         {"invalid-timestamp", false},
+	CodeOutOfOrderSequence:       {"out-of-order-sequence", false},
+	CodeDuplicateSequence:        {"duplicate-sequence", false},
+	CodeProducerFenced:           {"producer-fenced", false},
+	CodeUnknownProducer:          {"unknown-producer", false},
+	CodeTransactionsUnsupported:  {"transactions-unsupported", false},
+	CodeNotCoordinator:           {"not-coordinator", true},
+	CodeCoordinatorLoading:       {"coordinator-loading", true},
+	CodeUnknownMember:            {"unknown-member", false},
+	CodeIllegalGeneration:        {"illegal-generation", false},
+	CodeInconsistentProtocol:     {"inconsistent-protocol", false},
+	CodeInvalidSessionTimeout:    {"invalid-session-timeout", false},
+	CodeRebalanceInProgress:      {"rebalance-in-progress", false},
+	CodeMemberIDRequired:         {"member-id-required", false},
+	CodeFencedInstance:           {"fenced-instance", false},
+	CodeGroupFull:                {"group-full", false},
+	CodeInvalidGroup:             {"invalid-group", false},
+	CodeGroupNotEmpty:            {"group-not-empty", false},
+	CodeGroupNotFound:            {"group-not-found", false},
+	CodeOffsetMetadataTooLarge:   {"offset-metadata-too-large", false},
+}
+
+// Codes lists every code but CodeNone, for tests that prove a mapping whole.
+func Codes() []Code {
+	cs := make([]Code, 0, codeCount-1)
+	for c := CodeNone + 1; c < codeCount; c++ {
+		cs = append(cs, c)
+	}
+	return cs
+}
+
+// String gives the code's stable name, as logs and the CLI print it.
+func (c Code) String() string {
+	if c < codeCount {
+		return codes[c].name
+	}
+	return fmt.Sprintf("code-%d", uint8(c))
+}
+
+// Retriable says whether the same request may succeed later, unchanged.
+func (c Code) Retriable() bool { return c < codeCount && codes[c].retriable }
+
+// Error is a refusal: what was asked, of what, why not, and what to do about it.
+type Error struct {
+	Code     Code
+	Op       string // "append", "read", "join group"…
+	Resource string // "topic orders", "partition orders-3", "group billing"
+	Err      error  // the cause, if any
+	Hint     string // one sentence on what helps, if anything does
+
+	// Leader and Epoch go with CodeNotLeader, when known; else NoNode and NoEpoch are right.
+	Leader NodeID
+	Epoch  LeaderEpoch
+	// MemberID goes with CodeMemberIDRequired.
+	MemberID string
+}
+
+// Errorf makes an Error with a formatted cause.
+func Errorf(code Code, op, resource, format string, args ...any) *Error {
+	return &Error{Code: code, Op: op, Resource: resource, Err: fmt.Errorf(format, args...), Leader: NoNode, Epoch: NoEpoch}
+}
+
+// Refuse makes an Error without a cause.
+func Refuse(code Code, op, resource string) *Error {
+	return &Error{Code: code, Op: op, Resource: resource, Leader: NoNode, Epoch: NoEpoch}
+}
+
+// Error gives "op resource: code: cause (hint)".
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString(e.Op)
+	if e.Resource != "" {
+		b.WriteString(" " + e.Resource)
+	}
+	b.WriteString(": " + e.Code.String())
+	if e.Err != nil {
+		b.WriteString(": " + e.Err.Error())
+	}
+	if e.Hint != "" {
+		b.WriteString(" (" + e.Hint + ")")
+	}
+	return b.String()
+}
+
+// Unwrap gives the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// CodeOf gives the code of err: CodeNone for nil, CodeInternal for a foreign error.
+func CodeOf(err error) Code {
+	if err == nil {
+		return CodeNone
+	}
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return CodeInternal
+}
