@@ -1,0 +1,63 @@
+# tallymq: bare `make` lists the targets. Only Go and make are needed; what needs more says so.
+GO      ?= go
+export CGO_ENABLED = 0
+BIN     := bin/tallymq
+SEEDS   ?= 20
+SECONDS ?= 60
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build bin/tallymq, one static binary
+	$(GO) build -trimpath -o $(BIN) ./ops/tallymq
+
+.PHONY: run
+run: build ## start one node: Kafka on 127.0.0.1:9092, admin on :8080, data in ./data
+	$(BIN) serve
+
+.PHONY: cluster
+cluster: build ## start three nodes on this machine (Kafka 9092-9094), logs and data under ./data; Ctrl-C stops them
+	ops/scripts/cluster.sh $(BIN)
+
+.PHONY: test
+test: lint ## run the tests (lint first)
+	$(GO) test ./...
+
+.PHONY: lint
+lint: ## gofmt, vet, staticcheck and the project's own rules
+	@out=$$(gofmt -l $$(find . -name '*.go' -not -path './.cache/*')); test -z "$$out" || { echo "not gofmt-ed:"; echo "$$out"; exit 1; }
+	$(GO) vet ./...
+	$(GO) run honnef.co/go/tools/cmd/staticcheck ./...
+	$(GO) test ./internal/lint
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target for 10 seconds
+	ops/scripts/fuzz.sh 10s
+
+.PHONY: sim
+sim: ## run SEEDS=20 seeds of the simulator, each twice in part
+	ops/scripts/sim.sh $(SEEDS)
+
+.PHONY: crash
+crash: build ## three nodes under load, kill -9 for SECONDS=60: nothing lost, doubled or out of order
+	$(GO) run ./ops/crash -bin $(BIN) -duration $(SECONDS)s
+
+.PHONY: bench
+bench: build ## throughput and latency of one and three nodes beside raw dragonboat, as ratios
+	ops/scripts/bench.sh $(BIN)
+
+.PHONY: bench-peers
+bench-peers: build ## the same beside Apache Kafka (needs Java and Maven)
+	ops/scripts/bench-peers.sh $(BIN)
+
+.PHONY: interop
+interop: build ## real clients against a real node (installs kcat, Python clients and franz-go's own tests)
+	ops/scripts/interop.sh $(BIN)
+
+.PHONY: clean
+clean: ## remove what was built (not ./data)
+	rm -rf bin .cache
