@@ -8,7 +8,7 @@
 // if its first sequence follows the last one recorded, or begins an epoch at 0, or the window knows nothing of the
 // producer; (3) a batch is called a duplicate only if epoch, first and last sequence and fingerprint all are those of a
 // remembered batch, and then its offset is the remembered one; (4) a retry with the sequences of a remembered batch
-// and other records is refused, not acknowledged; (5) an older epoch is refused for as long as the window lives;
+// and other records is refused, not acknowledged; nothing is called older than the window that was not appended; (5) an older epoch is refused for as long as the window lives;
 // (6) Decode(AppendTo(w)) is w. It asks the caller: (a) Record only what Check answered with Append, right then, in
 // log order; (b) pass replicated time, never a clock's; (c) expire windows by Expired alone, never because there are
 // many: an unknown producer is accepted at any sequence, as Kafka does, so to forget one too early lets its retry in

@@ -9,3 +9,7 @@ const SequenceMax = 1<<31 - 1
 
 // EpochMax is the last epoch of a producer id; after it the producer gets another id.
 const EpochMax = 1<<15 - 1
+
+// forgottenMax bounds, in sequences, how far behind its oldest batch a window vouches that a sequence was appended: a
+// quarter of the circle, so that before and after cannot be confused.
+const forgottenMax = (SequenceMax + 1) / 4

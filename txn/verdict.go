@@ -35,7 +35,8 @@ const (
 	None Code = iota
 	// OutOfOrderSequence (45): a gap, an overlap, an epoch that does not begin at 0, or known sequences with other records.
 	OutOfOrderSequence
-	// DuplicateSequence (46): older than what is remembered: appended once, but nobody knows any more where.
+	// DuplicateSequence (46): appended in this epoch, but nobody remembers any more where, nor with which records.
+	// Clients take 46 for success without an offset, so it is never said of sequences that were not appended.
 	DuplicateSequence
 	// InvalidProducerEpoch (47): a later incarnation of the producer was here.
 	InvalidProducerEpoch

@@ -41,6 +41,11 @@ type Window struct {
 	n       int
 	batches [WindowBatchesMax]Batch
 
+	// forgotten is how many sequences of this epoch were appended right before batches[0] and are no longer
+	// remembered, at most forgottenMax. Only those are "older than the window": a sequence that was never appended here,
+	// because the producer was unknown and began in the middle, is a gap and must not be called a duplicate.
+	forgotten int64
+
 	// lastUsed is the replicated time, in ms, of the last Record or SetEpoch; it never falls.
 	lastUsed int64
 }
@@ -98,14 +103,17 @@ func (w *Window) Check(epoch Epoch, first, last Sequence, fingerprint uint64) Ve
 	if first == newest.Next() {
 		return Verdict{Action: Append}
 	}
-	if behind(last, w.batches[0].FirstSequence) {
+	if w.forgot(first, last) {
 		return refuse(DuplicateSequence, "sequences %d..%d lie before %d, the oldest remembered", first, last, w.batches[0].FirstSequence)
 	}
 	return refuse(OutOfOrderSequence, "sequence %d where %d was expected", first, newest.Next())
 }
 
-// behind says that s lies in the half of the circle of sequences before t.
-func behind(s, t Sequence) bool { return s != t && count(s, t) <= (SequenceMax+1)/2 }
+// forgot says that first..last lies whole in what was appended and is no longer remembered.
+func (w *Window) forgot(first, last Sequence) bool {
+	before := count(first, w.batches[0].FirstSequence) - 1 // sequences from first up to the oldest remembered
+	return before > 0 && before <= w.forgotten && count(first, last) <= before
+}
 
 // Record remembers a batch that Check answered with Append and that was appended at replicated time now, in ms. The
 // oldest batch is forgotten when there are more than WindowBatchesMax; a higher epoch forgets all of the older's.
@@ -115,10 +123,15 @@ func (w *Window) Record(epoch Epoch, b Batch, now int64) {
 	invariant.Check(count(b.FirstSequence, b.LastSequence) == b.LastOffset-b.BaseOffset+1,
 		"%v has more offsets than sequences, or fewer", b)
 	if !w.known || epoch != w.epoch {
-		w.batches, w.n = [WindowBatchesMax]Batch{}, 0
+		w.begin(epoch)
 	}
-	w.known, w.epoch = true, epoch
+	if w.n > 0 {
+		newest := w.batches[w.n-1]
+		invariant.Check(b.BaseOffset > newest.LastOffset, "%v is appended before %v", b, newest)
+	}
 	if w.n == WindowBatchesMax {
+		oldest := w.batches[0]
+		w.forgotten = min(w.forgotten+count(oldest.FirstSequence, oldest.LastSequence), forgottenMax)
 		copy(w.batches[:], w.batches[1:])
 		w.n--
 	}
@@ -133,10 +146,13 @@ func (w *Window) SetEpoch(epoch Epoch, now int64) bool {
 	if epoch < 0 || w.known && epoch <= w.epoch {
 		return false
 	}
-	w.batches, w.n = [WindowBatchesMax]Batch{}, 0
-	w.known, w.epoch = true, epoch
+	w.begin(epoch)
 	w.lastUsed = max(w.lastUsed, now)
 	return true
+}
+
+func (w *Window) begin(epoch Epoch) {
+	*w = Window{known: true, epoch: epoch, lastUsed: w.lastUsed}
 }
 
 // Expired says that the window was not used for longer than retention: both in ms, now is replicated time.
@@ -160,6 +176,9 @@ func (w *Window) String() string {
 func (w *Window) Describe() string {
 	var s strings.Builder
 	s.WriteString(w.String())
+	if w.forgotten > 0 {
+		fmt.Fprintf(&s, "\n  %d sequences before these are forgotten", w.forgotten)
+	}
 	for _, b := range w.batches[:w.n] {
 		s.WriteString("\n  ")
 		s.WriteString(b.String())
