@@ -1,0 +1,47 @@
+package keyspace
+
+import "github.com/tallymq/tallymq/engine/broker"
+
+// AppendGroupKey : a group's stored state.
+func AppendGroupKey(dst []byte, group string) []byte {
+	return AppendString(append(dst, TableGroup), group)
+}
+
+// DecodeGroupKey reads what AppendGroupKey wrote.
+func DecodeGroupKey(key []byte) (string, error) {
+	c := Open(TableGroup, key)
+	g := c.String()
+	return g, c.End()
+}
+
+// GroupOffsetRange is where the committed positions of a group lie.
+func GroupOffsetRange(group string) (lo, hi []byte) {
+	lo = AppendString([]byte{TableOffset}, group)
+	return lo, Next(lo)
+}
+
+// AppendOffsetKey : a committed position. The topic's name stands beside its id for commits of topics whose id was
+// not known (id zero).
+func AppendOffsetKey(dst []byte, group string, topic broker.TopicID, name string, partition int32) []byte {
+	dst = append(AppendString(append(dst, TableOffset), group), topic[:]...)
+	return AppendInt32(AppendString(dst, name), partition)
+}
+
+// DecodeOffsetKey reads what AppendOffsetKey wrote.
+func DecodeOffsetKey(key []byte) (group string, topic broker.TopicID, name string, partition int32, err error) {
+	c := Open(TableOffset, key)
+	group, topic, name, partition = c.String(), c.ID(), c.String(), c.Int32()
+	return group, topic, name, partition, c.End()
+}
+
+// AppendGroupSlotKey : a coordinator slot of this shard.
+func AppendGroupSlotKey(dst []byte, slot uint32) []byte {
+	return AppendUint32(append(dst, TableGroupSlot), slot)
+}
+
+// DecodeGroupSlotKey reads what AppendGroupSlotKey wrote.
+func DecodeGroupSlotKey(key []byte) (uint32, error) {
+	c := Open(TableGroupSlot, key)
+	s := c.Uint32()
+	return s, c.End()
+}
