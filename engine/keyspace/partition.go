@@ -85,14 +85,14 @@ func DecodeWindowKey(key []byte) (Slot, broker.ProducerID, error) {
 	return s, p, c.End()
 }
 
-// AppendReverseKey : the batches that one log entry appended.
-func AppendReverseKey(dst []byte, index uint64) []byte {
-	return AppendUint64(append(dst, TableReverse), index)
+// AppendReverseKey : the batches that one log entry appended, from one position of its command on.
+func AppendReverseKey(dst []byte, index uint64, position uint32) []byte {
+	return AppendUint32(AppendUint64(append(dst, TableReverse), index), position)
 }
 
 // DecodeReverseKey reads what AppendReverseKey wrote.
-func DecodeReverseKey(key []byte) (uint64, error) {
+func DecodeReverseKey(key []byte) (index uint64, position uint32, err error) {
 	c := Open(TableReverse, key)
-	i := c.Uint64()
-	return i, c.End()
+	index, position = c.Uint64(), c.Uint32()
+	return index, position, c.End()
 }

@@ -14,7 +14,7 @@ const (
 	TableBatch     Table = 0x12 // slot, last offset → name and header of a record batch
 	TableTime      Table = 0x13 // slot, level, last offset → greatest timestamp of a run of batches
 	TableWindow    Table = 0x14 // slot, producer id → what is remembered of a producer
-	TableReverse   Table = 0x15 // entry index → the batches appended by that entry
+	TableReverse   Table = 0x15 // entry index, position → the batches appended by that entry
 	TableDoomed    Table = 0x16 // slot → a deleted partition whose rows are not freed yet
 
 	// Of package group.
