@@ -1,0 +1,180 @@
+package overlay
+
+// Toolchain is the one version whose sources the patches were written for and
+// whose runs were compared. Another one may compile and still leak real time, so
+// it is refused until its own runs have been compared.
+const Toolchain = "go1.26.8"
+
+// A Patch replaces a text in one file of the standard library.
+type Patch struct {
+	File  string // below goroot/src
+	Find  string
+	Put   string
+	Count int    // how often Find occurs; each occurrence is replaced
+	Why   string // shown when the patch does not fit
+}
+
+// Patches returns the patches in the order in which they are applied.
+func Patches() []Patch { return append([]Patch(nil), patches...) }
+
+var patches = []Patch{
+	{
+		File: "runtime/rand.go", Count: 1,
+		Find: "\tglobalRand.state.Init(*seed)\n",
+		Put:  "\tclear(seed[:])\n\tseed[0] = 42\n\tglobalRand.state.Init(*seed)\n\tsimChacha.Init64([4]uint64{42, 1, 2, 3})\n",
+		Why:  "the process seed comes from the kernel; it decides hash seeds of maps that are made before a world begins",
+	},
+	{
+		File: "runtime/rand.go", Count: 1,
+		Find: "\tc := &mp.chacha8\n",
+		Put:  "\tc := &mp.chacha8\n\tif simOn && mp.curg != nil && mp.curg.bubble != nil {\n\t\tc = &simChacha\n\t}\n",
+		Why:  "each thread has a stream of its own and threads are made when real time says so; a world has one stream",
+	},
+	{
+		File: "runtime/select.go", Count: 1,
+		Find: "cheaprandn(uint32(norder + 1))",
+		Put:  "simRandn(uint32(norder + 1))",
+		Why:  "the order in which select polls its cases",
+	},
+	{
+		File: "runtime/sema.go", Count: 1,
+		Find: "cheaprand() | 1",
+		Put:  "simRand32() | 1",
+		Why:  "the treap ticket decides which waiter of a semaphore is found",
+	},
+	{
+		File: "runtime/time.go", Count: 1,
+		Find: "t.rand = cheaprand()",
+		Put:  "t.rand = simRand32()",
+		Why:  "timers of the same instant of a bubble fire in an order drawn here",
+	},
+	{
+		File: "runtime/time.go", Count: 1,
+		Find: "\tif bubble := getg().bubble; bubble != nil {\n\t\tt.isFake = true\n\t}\n\tt.modify(when, period, f, arg, 0)\n",
+		Put:  "\tif bubble := getg().bubble; bubble != nil {\n\t\tt.isFake = true\n\t}\n\tt.simNode = getg().simNode\n\tt.modify(when, period, f, arg, 0)\n",
+		Why:  "a function started by time.AfterFunc belongs to the node that asked for it",
+	},
+	{
+		File: "runtime/time.go", Count: 1,
+		Find: "\tisFake bool         // timer is using fake time; immutable; can be read without lock\n",
+		Put:  "\tisFake bool         // timer is using fake time; immutable; can be read without lock\n\tsimNode uint32\n",
+		Why:  "room for the number above",
+	},
+	{
+		File: "runtime/time.go", Count: 1,
+		Find: "\t\tgp.bubble = bubble\n\t\tbubble.changegstatus(gp, _Gdead, _Grunning)\n",
+		Put:  "\t\tgp.bubble = bubble\n\t\tgp.simNode = simNodeOf\n\t\tbubble.changegstatus(gp, _Gdead, _Grunning)\n",
+		Why:  "the goroutine that runs a timer takes the timer's node for as long as it runs it",
+	},
+	{
+		File: "runtime/time.go", Count: 1,
+		Find: "\tseq := t.seq\n\tvar next int64\n",
+		Put:  "\tseq := t.seq\n\tsimNodeOf := t.simNode\n\tvar next int64\n",
+		Why:  "the same, read while the timer is still locked",
+	},
+	{
+		File: "runtime/time.go", Count: 1,
+		Find: "\t\tbubble.changegstatus(gp, _Grunning, _Gdead)\n",
+		Put:  "\t\tbubble.changegstatus(gp, _Grunning, _Gdead)\n\t\tgp.simNode = 0\n",
+		Why:  "and gives it back",
+	},
+	{
+		File: "runtime/time.go", Count: 1,
+		Find: "\tif bubble := getg().bubble; bubble != nil {\n\t\tsec = bubble.now / (1000 * 1000 * 1000)\n\t\tnsec = int32(bubble.now % (1000 * 1000 * 1000))\n",
+		Put: "\tif bubble := getg().bubble; bubble != nil {\n\t\tif simOn {\n\t\t\twall := bubble.now + simSkew[getg().simNode]\n" +
+			"\t\t\treturn wall / 1e9, int32(wall % 1e9), bubble.now\n\t\t}\n" +
+			"\t\tsec = bubble.now / (1000 * 1000 * 1000)\n\t\tnsec = int32(bubble.now % (1000 * 1000 * 1000))\n",
+		Why: "each node reads a wall clock of its own, which may be wrong and may jump, and a monotonic clock, which may not",
+	},
+	{
+		File: "time/time.go", Count: 1,
+		Find: "var startNano int64 = runtimeNano() - 1\n",
+		Put:  "var startNano int64 = 1\n",
+		Why:  "the monotonic part of a time counts from the start of the process, in real time: it would be printed",
+	},
+	{
+		File: "runtime/proc.go", Count: 1,
+		Find: "const randomizeScheduler = raceenabled",
+		Put:  "const randomizeScheduler = true",
+		Why:  "the race detector's dice on where a woken goroutine is queued: with them seeds explore schedules",
+	},
+	{
+		File: "runtime/proc.go", Count: 1,
+		Find: "if randomizeScheduler && next && randn(2) == 0 {",
+		Put:  "if simOn && gp.bubble != nil && next && simNext()>>63 == 0 {",
+		Why:  "the first of these dice, thrown for goroutines of the world only",
+	},
+	{
+		File: "runtime/proc.go", Count: 2,
+		Find: "j := cheaprandn(i + 1)",
+		Put:  "j := simShuffle(i + 1)",
+		Why:  "the other two: a batch that moves between run queues",
+	},
+	{
+		File: "runtime/proc.go", Count: 1,
+		Find: "func retake(now int64) uint32 {\n",
+		Put:  "func retake(now int64) uint32 {\n\tif simOn {\n\t\treturn 0\n\t}\n",
+		Why:  "the monitor thread takes the processor away after real milliseconds: from a long slice, from a system call",
+	},
+	{
+		File: "runtime/proc.go", Count: 1,
+		Find: "if pp.schedtick%61 == 0 && !sched.runq.empty() {",
+		Put:  "if !simOn && pp.schedtick%61 == 0 && !sched.runq.empty() {",
+		Why:  "every 61st turn is counted over all goroutines, also those outside the world",
+	},
+	{
+		File: "runtime/proc.go", Count: 1,
+		Find: "\t\tresetspinning()\n\t}\n\n\tif sched.disable.user && !schedEnabled(gp) {\n",
+		Put:  "\t\tresetspinning()\n\t}\n\n\tif simOn && gp.bubble != nil || gp.simNode != 0 {\n\t\tif simHold(gp) {\n\t\t\tgoto top\n\t\t}\n\t}\n\tif sched.disable.user && !schedEnabled(gp) {\n",
+		Why:  "a goroutine of a killed or paused node does not run; every turn of the others is counted into the schedule's hash",
+	},
+	{
+		File: "runtime/proc.go", Count: 1,
+		Find: "\tnewg.runningCleanups.Store(false)\n",
+		Put:  "\tnewg.runningCleanups.Store(false)\n\tnewg.simNode = 0\n",
+		Why:  "a goroutine's frame is used again",
+	},
+	{
+		File: "runtime/proc.go", Count: 1,
+		Find: "\t\tnewg.bubble = callergp.bubble\n",
+		Put:  "\t\tnewg.bubble = callergp.bubble\n\t\tnewg.simNode = callergp.simNode\n",
+		Why:  "go f() belongs to the node that says it",
+	},
+	{
+		File: "runtime/panic.go", Count: 1,
+		Find: "\tpreprintpanics(&p)\n\n\tfatalpanic(&p)",
+		Put:  "\tif gp := getg(); simOn && gp.simNode != 0 && simPanic != nil {\n\t\tsimPanic(gp.simNode, e)\n\t}\n\tpreprintpanics(&p)\n\n\tfatalpanic(&p)",
+		Why:  "a panic ends the process it happens in, which is one node of the world and not the world",
+	},
+	{
+		File: "runtime/runtime2.go", Count: 1,
+		Find: "\tbubble  *synctestBubble\n",
+		Put:  "\tbubble  *synctestBubble\n\tsimNode uint32 // which node of the world this goroutine belongs to; 0 is none\n",
+		Why:  "room for the node number",
+	},
+	{
+		File: "runtime/runtime2.go", Count: 1,
+		Find: "\twaitReasonSyncCondWait:          true,\n",
+		Put: "\twaitReasonSyncCondWait:          true,\n\twaitReasonSyncMutexLock:         true,\n" +
+			"\twaitReasonSyncRWMutexLock:       true,\n\twaitReasonSyncRWMutexRLock:      true,\n",
+		Why: "a library that writes to a slow connection under a lock makes others wait for the lock: simulated time must pass",
+	},
+	{
+		File: "runtime/mprof.go", Count: 1,
+		Find: "func SetMutexProfileFraction(rate int) int {\n\tif rate < 0 {\n",
+		Put:  "func SetMutexProfileFraction(rate int) int {\n\tif rate == -simKnock {\n\t\treturn simDoor()\n\t}\n\tif rate < 0 {\n",
+		Why:  "the one door to what sim.go offers: without the overlay the call reads a rate and the binary still links",
+	},
+	{
+		File: "os/exec.go", Count: 1,
+		Find: "func Getpid() int { return syscall.Getpid() }",
+		Put:  "func Getpid() int { return 4242 }",
+		Why:  "libraries seed generators and name files with it",
+	},
+	{
+		File: "internal/sync/mutex.go", Count: 1,
+		Find: "starvationThresholdNs = 1e6",
+		Put:  "starvationThresholdNs = 1 << 62",
+		Why:  "a mutex hands itself over in another way when somebody waited for a real millisecond",
+	},
+}

@@ -1,0 +1,111 @@
+package simtest
+
+import (
+	"bufio"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"testing"
+	"testing/cryptotest"
+	"testing/synctest"
+	"time"
+
+	"github.com/lni/goutils/random"
+
+	"github.com/tallymq/tallymq/simtest/internal/hook"
+	"github.com/tallymq/tallymq/simtest/network"
+	"github.com/tallymq/tallymq/simtest/trace"
+)
+
+// howTo is said to who runs a world without the overlay.
+const howTo = "the simulator needs its build overlay; run\n" +
+	"\tgo test -overlay=$(tallymq sim overlay) ./...\n" +
+	"or, inside the tallymq repository,\n" +
+	"\tgo test -overlay=$(go run ./simtest/internal/overlaypath) ./simtest/..."
+
+// Active says whether this binary was built with the overlay, that is, whether
+// Run works.
+func Active() bool { return hook.Active() }
+
+// SkipWithoutOverlay skips a test of the simulator's own when the binary was
+// built without the overlay, and says which command runs it. A user's test calls
+// Run, which fails instead: a test that did not run has shown nothing.
+func SkipWithoutOverlay(t testing.TB) {
+	t.Helper()
+	if !Active() {
+		t.Skip(howTo)
+	}
+}
+
+// Run makes a world from the seed and runs body in it as the world's first
+// goroutine. When body returns all processes are killed and Run returns.
+func Run(t *testing.T, seed uint64, body func(w *World)) {
+	t.Helper()
+	if !Active() {
+		t.Fatal(howTo)
+	}
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	defer func(rate int) { runtime.MemProfileRate = rate }(runtime.MemProfileRate)
+	runtime.MemProfileRate = 0
+	runtime.GC() // what earlier worlds left
+	cryptotest.SetGlobalRandom(t, seed)
+	full, done := traceFile(t)
+	defer done()
+	real := time.Now()
+	var w *World
+	synctest.Test(t, func(t *testing.T) {
+		hook.Begin(seed)
+		defer hook.End()
+		// Its package-level state is seeded from the clock and the host's name.
+		random.LockGuardedRand = random.NewLockedRand()
+		w = newWorld(t, seed, full)
+		hook.OnPanic(w.panicked)
+		defer w.close()
+		body(w)
+	})
+	elapsed := time.Since(real)
+	t.Logf("seed %d: %d events, hash %016x, simulated %v in %v (%.0f times real time)",
+		seed, w.Trace.Count(), w.Trace.Hash(), w.lasted.Round(time.Millisecond), elapsed.Round(time.Millisecond),
+		float64(w.lasted)/float64(elapsed))
+	if t.Failed() {
+		t.Log(w.report())
+	}
+}
+
+// traceFile opens the file for the whole trace, when one is asked for.
+func traceFile(t *testing.T) (*bufio.Writer, func()) {
+	path := os.Getenv("TALLYMQ_SIM_TRACE")
+	if path == "" {
+		return nil, func() {}
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := bufio.NewWriterSize(f, 1<<20)
+	return out, func() {
+		if err := out.Flush(); err != nil {
+			t.Error(err)
+		}
+		if err := f.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// newTrace hands the trace a writer only when there is one.
+func newTrace(full *bufio.Writer) *trace.Log {
+	if full == nil {
+		return trace.New(nil, hook.Steps)
+	}
+	return trace.New(full, hook.Steps)
+}
+
+func newWorld(t *testing.T, seed uint64, full *bufio.Writer) *World {
+	w := &World{T: t, Seed: seed, Trace: newTrace(full), processes: map[string]*Process{}, stopped: make(chan struct{})}
+	w.Net = network.New(w.Trace, w.Rand("network"), network.LAN)
+	w.watchDone = make(chan struct{})
+	go w.watch()
+	return w
+}
