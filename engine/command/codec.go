@@ -161,6 +161,8 @@ func (d *decoder) string() string { return string(d.bytes()) }
 func (d *decoder) payload(length uint32) []byte {
 	if uint64(length) != uint64(len(d.b)) {
 		d.failed = true
+	}
+	if d.failed || length == 0 {
 		return nil
 	}
 	return d.take(len(d.b))

@@ -79,8 +79,6 @@ const (
 	VersionProducerBlockResult = 1
 )
 
-var _ = binary.BigEndian
-
 // Kinds lists every kind, in the order of the definition.
 func Kinds() []Kind {
 	return []Kind{

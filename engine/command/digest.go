@@ -34,7 +34,7 @@ func (d Digest) fold(b []byte) Digest {
 // mix multiplies to 128 bits and folds the halves together, so that every bit of d and v reaches every bit.
 func (d Digest) mix(v uint64) Digest {
 	hi, lo := bits.Mul64(uint64(d)^v^digestSeed, digestMultiplier)
-	return Digest(hi ^ lo + bits.RotateLeft64(uint64(d), 23))
+	return Digest((hi ^ lo) + bits.RotateLeft64(uint64(d), 23))
 }
 
 // String is 16 hexadecimal digits.

@@ -18,3 +18,4 @@
 package command
 
 //go:generate go run ./gen -def commands.def -out commands_gen.go
+//go:generate go run ./gen -sample -def testdata/sample.def -out sample_gen_test.go

@@ -33,7 +33,7 @@ type field struct {
 	Doc     string
 }
 
-func parse(text string) (*definition, error) {
+func parse(text string, sample bool) (*definition, error) {
 	d := &definition{}
 	var doc string
 	var cur *typ
@@ -66,7 +66,7 @@ func parse(text string) (*definition, error) {
 		}
 		doc = ""
 	}
-	return d, d.check()
+	return d, d.check(sample)
 }
 
 func parseHead(line string) (*typ, error) {
@@ -120,8 +120,8 @@ func (d *definition) find(name string) *typ {
 	return nil
 }
 
-// check refuses what would generate code that misreads old bytes.
-func (d *definition) check() error {
+// check refuses what would generate code that misreads old bytes. In a sample, messages may share a kind.
+func (d *definition) check(sample bool) error {
 	kinds := map[uint8]string{}
 	for _, t := range d.Types {
 		if d.find(t.Name) != t {
@@ -130,7 +130,7 @@ func (d *definition) check() error {
 		if t.What == "struct" {
 			continue
 		}
-		if other, ok := kinds[t.Kind]; ok {
+		if other, ok := kinds[t.Kind]; ok && !sample {
 			return fmt.Errorf("%s and %s share kind %#x", other, t.Name, t.Kind)
 		}
 		kinds[t.Kind] = t.Name
