@@ -64,9 +64,6 @@ func (p *Process) Start(main func() error) <-chan error {
 	}
 	number := w.numbers
 	p.number, p.dead, p.paused = number, make(chan struct{}), false
-	if w.byNumber == nil {
-		w.byNumber = map[uint32]*Process{}
-	}
 	w.byNumber[number] = p
 	dead := p.dead
 	hook.SetSkew(number, int64(p.skew))

@@ -61,8 +61,8 @@ func Run(t *testing.T, seed uint64, body func(w *World)) {
 		random.LockGuardedRand = random.NewLockedRand()
 		w = newWorld(t, seed, full)
 		hook.OnPanic(w.panicked)
-		defer w.close()
-		body(w)
+		w.run(body)
+		w.close()
 	})
 	elapsed := time.Since(real)
 	t.Logf("seed %d: %d events, hash %016x, simulated %v in %v (%.0f times real time)",
@@ -103,7 +103,7 @@ func newTrace(full *bufio.Writer) *trace.Log {
 }
 
 func newWorld(t *testing.T, seed uint64, full *bufio.Writer) *World {
-	w := &World{T: t, Seed: seed, Trace: newTrace(full), processes: map[string]*Process{}, stopped: make(chan struct{})}
+	w := &World{T: t, Seed: seed, Trace: newTrace(full), processes: map[string]*Process{}, byNumber: map[uint32]*Process{}, numbers: bodyNumber, stopped: make(chan struct{})}
 	w.Net = network.New(w.Trace, w.Rand("network"), network.LAN)
 	w.watchDone = make(chan struct{})
 	go w.watch()

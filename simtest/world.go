@@ -42,6 +42,8 @@ type World struct {
 	stopped   chan struct{}
 	watchDone chan struct{}
 	lasted    time.Duration
+	ended     chan struct{} // the body has
+	endOnce   sync.Once
 }
 
 // Rand returns the stream of random numbers for a purpose. Each purpose has its
@@ -63,11 +65,14 @@ func (w *World) Result(client, format string, args ...any) {
 // Violation records that something promised did not hold; the test fails.
 func (w *World) Violation(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
-	w.Trace.Event(trace.World, "checker", "VIOLATION: %s", text)
+	line, _, _ := strings.Cut(text, "\n") // the trace has no stacks: they hold addresses
+	w.Trace.Event(trace.World, "checker", "VIOLATION: %s", line)
 	w.mu.Lock()
 	w.violation = append(w.violation, text)
 	w.mu.Unlock()
-	w.T.Errorf("seed %d at %v: %s", w.Seed, w.Now(), text)
+	if w.lasted == 0 { // afterwards the test may be over
+		w.T.Errorf("seed %d at %v: %s", w.Seed, w.Now(), text)
+	}
 }
 
 // Process returns the process of that name, made when it is new. It is not
@@ -119,12 +124,36 @@ func (w *World) watch() {
 	}
 }
 
+// bodyNumber is the node number of the body and of what it starts outside any
+// process. Having one, all of it can be stopped when the body returns: a client
+// library that forgets a goroutine does not keep the world from ending.
+const bodyNumber = 1
+
+// run runs the body to its end, which may also be a Goexit (t.Fatal) or a panic.
+func (w *World) run(body func(w *World)) {
+	w.ended = make(chan struct{})
+	hook.As(bodyNumber, func() {
+		go func() {
+			defer w.end()
+			body(w)
+		}()
+	})
+	<-w.ended
+}
+
+func (w *World) end() { w.endOnce.Do(func() { close(w.ended) }) }
+
 // panicked is called by a goroutine of a process that panics. It ends the process.
 func (w *World) panicked(number uint32, value any) {
 	w.mu.Lock()
 	p := w.byNumber[number]
 	w.mu.Unlock()
 	stack := debug.Stack()
+	if p == nil {
+		w.Violation("the body panicked: %v\n%s", value, stack)
+		w.end()
+		select {}
+	}
 	hook.As(0, func() {
 		go func() {
 			text := fmt.Sprint(value)
@@ -147,6 +176,7 @@ func (w *World) close() {
 	for _, p := range w.Processes() {
 		p.Kill()
 	}
+	hook.SetState(bodyNumber, hook.Killed)
 	close(w.stopped)
 	<-w.watchDone
 	steps, hash := hook.Steps()

@@ -1,0 +1,70 @@
+package simtest
+
+import (
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+)
+
+func planConfig() PlanConfig {
+	return PlanConfig{
+		Nodes: []string{"n1", "n2", "n3"}, Clients: []string{"c1"}, Length: time.Minute, Every: time.Second,
+		Verbs: slices.Concat(ProcessVerbs, NetworkVerbs, DiskVerbs, DamageVerbs), BrokenMax: 1,
+	}
+}
+
+func TestPlanIsAFunctionOfTheSeed(t *testing.T) {
+	for seed := uint64(0); seed < 200; seed++ {
+		a := NewPlan(rand.New(rand.NewPCG(seed, 0)), planConfig())
+		b := NewPlan(rand.New(rand.NewPCG(seed, 0)), planConfig())
+		if a.String() != b.String() {
+			t.Fatalf("seed %d draws two plans", seed)
+		}
+		back, err := ParsePlan(a.String())
+		if err != nil || !reflect.DeepEqual(a, back) {
+			t.Fatalf("seed %d: printed and parsed: %v\n%v\n%v", seed, err, a, back)
+		}
+	}
+}
+
+// TestPlanKeepsWithinTheBudget: at no time are two nodes broken, and only one is
+// ever damaged; every verb is drawn by some seed.
+func TestPlanKeepsWithinTheBudget(t *testing.T) {
+	seen := map[Verb]int{}
+	for seed := uint64(0); seed < 200; seed++ {
+		plan := NewPlan(rand.New(rand.NewPCG(seed, 0)), planConfig())
+		damaged := map[string]bool{}
+		for i, f := range plan.Faults {
+			seen[f.Verb]++
+			if slices.Contains(DamageVerbs, f.Verb) {
+				damaged[f.A] = true
+			}
+			for _, g := range plan.Faults[:i] {
+				if f.breaks() && g.breaks() && f.A != g.A && g.At+g.For > f.At {
+					t.Errorf("seed %d: two broken at once: %v; %v", seed, g, f)
+				}
+			}
+			if f.At+f.For > plan.Quiet {
+				t.Errorf("seed %d: a fault outlives the quiet: %v", seed, f)
+			}
+		}
+		if len(damaged) > 1 {
+			t.Errorf("seed %d: %d nodes damaged", seed, len(damaged))
+		}
+	}
+	for _, v := range planConfig().Verbs {
+		if seen[v] == 0 {
+			t.Errorf("no seed draws %s", v)
+		}
+	}
+}
+
+func TestParsePlanRefuses(t *testing.T) {
+	for _, text := range []string{"1s kill n1", "x kill n1 for 1s amount 1", "1s kill n1 for x amount 1", "1s kill n1 for 1s amount x"} {
+		if _, err := ParsePlan(text); err == nil {
+			t.Errorf("%q passes", text)
+		}
+	}
+}
