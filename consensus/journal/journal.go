@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
-	"github.com/lni/dragonboat/v4/config"
-	"github.com/lni/dragonboat/v4/raftio"
-	pb "github.com/lni/dragonboat/v4/raftpb"
 )
 
 // Options says where a journal lies and how much it may use. Only FS and Dir are required.
@@ -20,7 +21,7 @@ type Options struct {
 	SegmentBytes        int64        // default 256 MiB
 	CacheBytes          int64        // recent batches kept in memory; default 256 MiB
 	IndexCacheBytes     int64        // footer blocks kept in memory; default 32 MiB
-	ReserveBytes        int64        // space kept back for garbage collection, votes and snapshots
+	ReserveBytes        int64        // kept back for garbage collection, votes and snapshots; default with Direct two segments, else none
 	ScrubBytesPerSecond int64        // 0: default 8 MiB/s; <0 off
 	RecycledSegmentsMax int          // dead or zeroed segments kept for reuse; default 4
 	Logger              *slog.Logger
@@ -30,59 +31,243 @@ type Options struct {
 	Live                Liveness         // may be set later by SetLiveness
 }
 
-// Journal is a node's log store.
-type Journal struct{}
-
-// Open opens or creates the journal under opts.Dir.
-func Open(opts Options) (*Journal, error) { return nil, errors.ErrUnsupported }
-
-// Factory hands this very journal to a NodeHost.
-func (j *Journal) Factory() config.LogDBFactory { return nil }
-
-// Close ends every goroutine of the journal and closes its files.
-func (j *Journal) Close() error { return nil }
-
-// ReadPayload appends the named bytes to dst.
-func (j *Journal) ReadPayload(shard, replica uint64, n Name, dst []byte) ([]byte, error) {
-	return dst, ErrNotFound
+// withDefaults fills in what is left open and refuses what cannot be.
+func (o Options) withDefaults() (Options, error) {
+	if o.FS == nil || o.Dir == "" {
+		return o, errors.New("journal: FS and Dir are required")
+	}
+	defaultTo(&o.SegmentBytes, segmentBytesDefault)
+	defaultTo(&o.CacheBytes, cacheBytesDefault)
+	defaultTo(&o.IndexCacheBytes, indexCacheBytesDefault)
+	defaultTo(&o.ScrubBytesPerSecond, scrubBytesDefault)
+	defaultTo(&o.RecycledSegmentsMax, recycledDefault)
+	if o.SegmentBytes < segmentBytesMin || o.SegmentBytes > segmentBytesMax || o.SegmentBytes%alignBytes != 0 {
+		return o, fmt.Errorf("journal: SegmentBytes %d: between %d and %d in steps of %d", o.SegmentBytes, segmentBytesMin, segmentBytesMax, alignBytes)
+	}
+	if o.Direct != nil {
+		defaultTo(&o.ReserveBytes, reserveSegmentsDefault*o.SegmentBytes)
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
+	}
+	if o.OnFatal == nil {
+		o.OnFatal = func(err error) {
+			panic(fmt.Sprintf("journal: the append path failed, this node cannot go on: %v", err))
+		}
+	}
+	return o, nil
 }
 
-// HasPayload says whether the named bytes are here, whole.
-func (j *Journal) HasPayload(shard, replica uint64, n Name) bool { return false }
-
-// WritePayloads stores payload records; durable on return.
-func (j *Journal) WritePayloads(shard, replica uint64, ps []Payload) error {
-	return errors.ErrUnsupported
+func defaultTo[T int | int64](p *T, v T) {
+	if *p == 0 {
+		*p = v
+	}
 }
 
-// ReadEntry returns an entry that Raft or a name still needs.
-func (j *Journal) ReadEntry(shard, replica, index uint64) (pb.Entry, error) {
-	return pb.Entry{}, ErrNotFound
+// Journal is a node's log store. Every method may be called concurrently.
+type Journal struct {
+	opts     Options
+	fs       vfs.FS
+	dir      string
+	log      *slog.Logger
+	lock     io.Closer
+	noDirect atomic.Bool
+	full     atomic.Bool // the last segment could not be made for want of space
+
+	append append_
+	cache  cache
+
+	// The committer's own: nobody else reads or writes these.
+	out     *writer
+	synced  position
+	headEnd int64
+
+	mu     sync.RWMutex // the ledger: the committer changes it, everybody reads it
+	ledger *ledger
+	counts counts // under mu
+
+	indexCache indexCache
+	readers    *readers
+	spares     spares
+	space      space
+	damage     damages
+	notify     *notifier
+
+	sealMu   sync.Mutex
+	sealCond sync.Cond
+	toSeal   []toSeal
+	sealStop bool
+	unsealed []*segment // found by recovery
+
+	collectMu sync.Mutex // one cycle at a time; ForgetReplica waits for it
+	scrubMu   sync.Mutex
+	live      atomic.Pointer[Liveness]
+	reindexes chan uint64
+	collects  chan struct{}
+
+	stop   chan struct{}
+	closed atomic.Bool
+	wait   sync.WaitGroup // all goroutines but the notifier
+	told   sync.WaitGroup // the notifier
 }
 
-// RepairEntry puts a peer's good copy in the place of a damaged one.
-func (j *Journal) RepairEntry(shard, replica uint64, e pb.Entry) error { return errors.ErrUnsupported }
+type append_ = appender
 
-// Damages lists what is known to be damaged and not yet repaired.
-func (j *Journal) Damages() []Damage { return nil }
+// Open opens or creates the journal under opts.Dir. It reads what a restart needs, applies the tail rule, finds damage,
+// and makes all of that final by the head of a new segment before it returns.
+func Open(opts Options) (*Journal, error) {
+	opts, err := opts.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	j := &Journal{opts: opts, fs: opts.FS, dir: opts.Dir, log: opts.Logger, stop: make(chan struct{}), reindexes: make(chan uint64, 16),
+		collects: make(chan struct{}, 1)}
+	j.append.room.L = &j.append.mu
+	j.append.kick = make(chan struct{}, 1)
+	j.append.submitted = map[replicaID]submitted{}
+	j.sealCond.L = &j.sealMu
+	j.cache.max = opts.CacheBytes
+	j.indexCache.max = max(4, int(opts.IndexCacheBytes/alignBytes))
+	j.indexCache.blocks = map[position]*indexBlock{}
+	j.readers = newReaders(opts.FS, opts.Dir)
+	j.notify = newNotifier(&j.opts)
+	j.damage = damages{known: map[damageKey]Damage{}, report: j.notify.damage, changed: make(chan struct{})}
+	j.space.report = j.notify.space
+	if opts.Live != nil {
+		j.SetLiveness(opts.Live)
+	}
+	if err := j.fs.MkdirAll(j.dir, 0o755); err != nil {
+		return nil, fmt.Errorf("journal: %w", err)
+	}
+	if j.lock, err = j.fs.Lock(j.path("LOCK")); err != nil {
+		return nil, fmt.Errorf("journal: %s is in use: %w", j.dir, err)
+	}
+	if err := j.start(); err != nil {
+		j.readers.close()
+		return nil, errors.Join(fmt.Errorf("journal: open %s: %w", j.dir, err), j.lock.Close())
+	}
+	return j, nil
+}
 
-// LastIndex is the index of the last entry of a replica's log, or its snapshot's.
-func (j *Journal) LastIndex(shard, replica uint64) uint64 { return 0 }
+// start recovers, begins a new segment and starts the goroutines.
+func (j *Journal) start() error {
+	// The directory itself must survive.
+	if err := j.syncParent(); err != nil {
+		return err
+	}
+	if err := j.recover(); err != nil {
+		return err
+	}
+	l := j.ledger
+	old := l.active
+	if old != nil && old.rowCount == 0 && len(old.rows) == 0 {
+		// It said nothing that the new head does not say.
+		delete(l.segments, old.number)
+		old = nil
+	}
+	if old != nil {
+		j.synced = position{old.number, old.end}
+	}
+	for id, r := range l.replicas {
+		j.append.submitted[id] = r.state
+	}
+	number := l.nextSegment
+	l.nextSegment++
+	// Nothing is durable of this open yet: a crash before the head is there leaves the next one to decide again.
+	if err := j.begin(number); err != nil {
+		return err
+	}
+	// From here on the cut is final, and files the head does not name are nobody's.
+	if err := j.sweep(); err != nil {
+		return errors.Join(err, j.out.close())
+	}
+	if old != nil {
+		j.seal(old, nil)
+	}
+	for _, s := range j.unsealed {
+		j.seal(s, nil)
+	}
+	j.unsealed = nil
+	j.wait.Add(3)
+	j.told.Add(1)
+	go func() { defer j.told.Done(); j.notify.run() }()
+	go j.commit()
+	go j.sealer()
+	go j.keeper()
+	if j.opts.ScrubBytesPerSecond > 0 {
+		j.wait.Add(1)
+		go j.scrubber(rand.Int64())
+	}
+	return nil
+}
 
-// SetLiveness tells garbage collection whom to ask.
-func (j *Journal) SetLiveness(Liveness) {}
+func (j *Journal) syncParent() error {
+	d, err := j.fs.OpenDir(j.fs.PathDir(j.dir))
+	if err != nil {
+		return fmt.Errorf("open the parent of %s: %w", j.dir, err)
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// sweep recycles the files that belong to no segment.
+func (j *Journal) sweep() error {
+	names, err := j.fs.List(j.dir)
+	if err != nil {
+		return fmt.Errorf("list: %w", err)
+	}
+	for _, name := range names {
+		if n, ok := parseSegmentName(name); ok && j.ledger.segments[n] == nil {
+			j.readers.drop(n)
+			if err := j.recycle(n); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Close writes what waits, with a marker that proves the last sync, and ends every goroutine of the journal.
+func (j *Journal) Close() error {
+	if j.closed.Swap(true) {
+		return nil
+	}
+	close(j.stop)
+	j.sealMu.Lock()
+	j.sealStop = true
+	j.sealCond.Broadcast()
+	j.sealMu.Unlock()
+	j.wait.Wait()
+	j.collectMu.Lock() // a cycle that somebody asked for
+	defer j.collectMu.Unlock()
+	err := j.out.close()
+	j.sealMu.Lock()
+	for _, t := range j.toSeal {
+		if t.writer != nil {
+			err = errors.Join(err, t.writer.close())
+		}
+	}
+	j.sealMu.Unlock()
+	j.readers.close()
+	j.notify.close()
+	j.told.Wait()
+	return errors.Join(err, j.lock.Close())
+}
+
+// SetLiveness tells garbage collection whom to ask. Until then everything is kept.
+func (j *Journal) SetLiveness(l Liveness) { j.live.Store(&l) }
 
 // Collect runs one cycle of garbage collection now.
 func (j *Journal) Collect(ctx context.Context) (CollectStats, error) { return CollectStats{}, nil }
 
 // Scrub verifies every sealed segment once, now.
 func (j *Journal) Scrub(ctx context.Context) (ScrubStats, error) { return ScrubStats{}, nil }
+func (j *Journal) scrubber(int64)                                { j.wait.Done() }
+func (j *Journal) keeper()                                       { j.wait.Done() }
+func (j *Journal) reindexLater(n uint64)                         {}
+func (j *Journal) ForgetReplica(shard, replica uint64) error {
+	return j.renew(descriptor{kind: kindForget, id: replicaID{shard, replica}}, nil)
+}
+func (j *Journal) applySegmentLocked(rec *record) error { return nil }
+func (j *Journal) Stats() Stats                         { return Stats{} }
 
-// Stats are counters since Open and the present sizes.
-func (j *Journal) Stats() Stats { return Stats{} }
-
-// ForgetReplica frees a replica's payload records too.
-func (j *Journal) ForgetReplica(shard, replica uint64) error { return nil }
-
-var _ = fmt.Sprint
-var _ raftio.NodeInfo
+type counts struct{ batches, records, syncs, bytes, padding uint64 }

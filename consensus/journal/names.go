@@ -1,5 +1,12 @@
 package journal
 
+import (
+	"errors"
+	"fmt"
+
+	pb "github.com/lni/dragonboat/v4/raftpb"
+)
+
 // Name names payload bytes of one entry. Position is counted in the command, which is what a state machine's Update
 // gets in Cmd: the log's Cmd without its first byte. CRC is the CRC32C (Castagnoli) of the named bytes.
 type Name struct {
@@ -9,8 +16,332 @@ type Name struct {
 	CRC      uint32
 }
 
+func (n Name) String() string {
+	return fmt.Sprintf("%d:%d+%d/%08x", n.Index, n.Position, n.Length, n.CRC)
+}
+
 // Payload is a name with its bytes.
 type Payload struct {
 	Name
 	Bytes []byte
+}
+
+// ReadPayload appends the named bytes to dst, from the cache of recent entries or the disk; what it appends matches the
+// CRC. Errors: ErrNotFound, or a *Damage (errors.Is ErrDamaged) when the bytes were here once.
+func (j *Journal) ReadPayload(shard, replica uint64, n Name, dst []byte) ([]byte, error) {
+	id := replicaID{shard, replica}
+	damaged := error(nil)
+	out, err := j.candidates(id, n.Index, func(c *candidate) (bool, error) {
+		b, err := j.readNamed(id, c, n, dst)
+		switch {
+		case err == nil:
+			dst = b
+			return true, nil
+		case errors.Is(err, ErrDamaged):
+			damaged = err
+			return false, nil
+		case errors.Is(err, ErrMismatch), errors.Is(err, ErrNotFound):
+			return false, nil
+		}
+		return false, err
+	})
+	switch {
+	case err != nil && !errors.Is(err, ErrDamaged):
+		return dst, fmt.Errorf("payload %v of %d/%d: %w", n, shard, replica, err)
+	case out:
+		return dst, nil
+	case damaged != nil:
+		return dst, damaged
+	case err != nil:
+		return dst, fmt.Errorf("payload %v of %d/%d: %w", n, shard, replica, err)
+	}
+	return dst, fmt.Errorf("payload %v of %d/%d: %w", n, shard, replica, ErrNotFound)
+}
+
+// HasPayload says whether the named bytes are here, whole. It reads them: an entry that was overwritten, or of another
+// history, has the index but not the bytes.
+func (j *Journal) HasPayload(shard, replica uint64, n Name) bool {
+	_, err := j.ReadPayload(shard, replica, n, nil)
+	return err == nil
+}
+
+// candidate is a row that may hold named bytes, its segment pinned.
+type candidate struct {
+	segment uint64
+	row     row
+	entry   bool
+}
+
+// readNamed reads the named bytes out of a candidate. ErrMismatch: it is sound and holds other bytes.
+func (j *Journal) readNamed(id replicaID, c *candidate, n Name, dst []byte) ([]byte, error) {
+	offset, ok := c.row.named(n, c.entry)
+	if !ok {
+		return dst, ErrNotFound
+	}
+	b, err := j.readRange(c.segment, offset, int64(n.Length), dst)
+	if err != nil {
+		return dst, err
+	}
+	if checksum(b[len(dst):]) == n.CRC {
+		return b, nil
+	}
+	// Either the name is not of these bytes, or they are damaged: the body's own checksum knows.
+	_, err = j.readRow(c.segment, &c.row, nil)
+	if err == nil {
+		return dst, ErrMismatch
+	}
+	if d := (*Damage)(nil); errors.As(err, &d) {
+		d.Shard, d.Replica, d.Kind, d.Repairable = id.shard, id.replica, DamagedPayload, true
+		if c.entry && j.inRaftRange(id, n.Index) {
+			d.Kind = DamagedEntry
+		}
+		j.damage.add(*d)
+	}
+	return dst, err
+}
+
+func (j *Journal) inRaftRange(id replicaID, index uint64) bool {
+	j.mu.RLock()
+	defer j.mu.RUnlock()
+	r := j.ledger.replicas[id]
+	return r != nil && r.covers(index)
+}
+
+// candidates calls try for every row of an entry, its payload records too: first the one in Raft's range, then newest
+// first. It stops when try says so.
+func (j *Journal) candidates(id replicaID, index uint64, try func(*candidate) (bool, error)) (bool, error) {
+	j.mu.RLock()
+	var found []candidate
+	var footers []*sealed
+	var pins []*reader
+	var groups [][2]group
+	fail := error(nil)
+	pin := func(segment uint64) bool {
+		rd, err := j.readers.acquire(segment)
+		if err != nil {
+			fail = err
+			return false
+		}
+		pins = append(pins, rd)
+		return true
+	}
+	if r := j.ledger.replicas[id]; r != nil && r.covers(index) && r.at(index).segment != 0 {
+		if at := r.at(index); pin(at.segment) {
+			found = append(found, candidate{at.segment, at.row(index), true})
+		}
+	}
+	forgotten := j.ledger.forgotten[id]
+	holders := j.ledger.holders[id]
+	for i := len(holders) - 1; i >= 0 && fail == nil; i-- {
+		s := holders[i]
+		if s.number < forgotten {
+			break
+		}
+		if s.rows != nil {
+			if rs := s.rows[id]; rs != nil {
+				before := len(found)
+				if w, ok := rs.entry(index); ok {
+					found = append(found, candidate{s.number, w, true})
+				}
+				for _, w := range rs.ofIndex(index) {
+					found = append(found, candidate{s.number, w, false})
+				}
+				if len(found) > before {
+					pin(s.number)
+				}
+			}
+			continue
+		}
+		entries, ok := s.group(id, false)
+		ok = ok && entries.min <= index && index <= entries.max
+		payloads, pok := s.group(id, true)
+		pok = pok && payloads.min <= index && index <= payloads.max
+		if !ok {
+			entries.count = 0
+		}
+		if !pok {
+			payloads.count = 0
+		}
+		if (ok || pok) && pin(s.number) {
+			footers = append(footers, s.view())
+			groups = append(groups, [2]group{entries, payloads})
+		}
+	}
+	j.mu.RUnlock()
+	defer func() {
+		for _, rd := range pins {
+			j.readers.release(rd)
+		}
+	}()
+	if fail != nil {
+		return false, fail
+	}
+	for i := range found {
+		if done, err := try(&found[i]); done || err != nil {
+			return done, err
+		}
+	}
+	// Pins of footers come last, in the same order.
+	pins2 := pins[len(pins)-len(footers):]
+	bad := error(nil)
+	for i, s := range footers {
+		for k, g := range groups[i] {
+			if g.count == 0 {
+				continue
+			}
+			var ws []row
+			err := j.groupRows(pins2[i], s, g, index, func(w row) bool {
+				if w.index == index {
+					ws = append(ws, w)
+				}
+				return w.index <= index
+			})
+			if errors.Is(err, ErrDamaged) {
+				// The batches still know: the index is made anew, in the background.
+				j.reindexLater(s.number)
+				bad = err
+				continue
+			}
+			if err != nil {
+				return false, err
+			}
+			for _, w := range ws {
+				if done, err := try(&candidate{s.number, w, k == 0}); done || err != nil {
+					return done, err
+				}
+			}
+		}
+	}
+	return false, bad
+}
+
+// WritePayloads stores payload records, pulled from a peer; they are durable on return. Bytes that do not match their
+// name are refused, all of them.
+func (j *Journal) WritePayloads(shard, replica uint64, ps []Payload) error {
+	for len(ps) > 0 {
+		n, bytes := 0, 0
+		for n < len(ps) && (n == 0 || bytes+len(ps[n].Bytes) <= batchBytesMax/2) {
+			bytes += len(ps[n].Bytes)
+			n++
+		}
+		if err := j.writePayloads(replicaID{shard, replica}, ps[:n]); err != nil {
+			return err
+		}
+		ps = ps[n:]
+	}
+	return nil
+}
+
+func (j *Journal) writePayloads(id replicaID, ps []Payload) error {
+	ds := make([]descriptor, len(ps))
+	for i := range ps {
+		p := &ps[i]
+		if uint64(len(p.Bytes)) != uint64(p.Length) || checksum(p.Bytes) != p.CRC {
+			return fmt.Errorf("payload %v of %d/%d: %d bytes: %w", p.Name, id.shard, id.replica, len(p.Bytes), ErrMismatch)
+		}
+		ds[i] = descriptor{kind: kindPayload, id: id, index: p.Index, extra: p.Position, length: p.Length, crc: p.CRC}
+	}
+	b, err := j.reserve(ds, true)
+	if err != nil {
+		return err
+	}
+	for i := range ps {
+		copy(b.mem()[ds[i].offset:], ps[i].Bytes)
+	}
+	b.fillers.Done()
+	<-b.done
+	return b.err
+}
+
+// ReadEntry returns an entry that is in Raft's range or still has a row; the newest there is.
+func (j *Journal) ReadEntry(shard, replica, index uint64) (e pb.Entry, err error) {
+	id := replicaID{shard, replica}
+	e, _, err = j.tryRaftEntry(id, index, nil)
+	if !errors.Is(err, ErrNotFound) {
+		return e, err
+	}
+	damaged := error(nil)
+	found, err := j.candidates(id, index, func(c *candidate) (bool, error) {
+		if !c.entry {
+			return false, nil
+		}
+		var err error
+		e, _, err = j.decodeRow(c.segment, &c.row, nil)
+		if errors.Is(err, ErrDamaged) {
+			damaged = err
+			return false, nil
+		}
+		return err == nil, err
+	})
+	switch {
+	case found:
+		return e, nil
+	case damaged != nil:
+		err = damaged
+	case err == nil:
+		err = ErrNotFound
+	}
+	return e, fmt.Errorf("entry %d of %d/%d: %w", index, shard, replica, err)
+}
+
+// RepairEntry puts a peer's copy of a committed entry in the place of a damaged one of the same index and term. Durable
+// on return. The copy is appended to the log; while it was under way the entry may have been overwritten, then it is
+// dropped when applied.
+func (j *Journal) RepairEntry(shard, replica uint64, e pb.Entry) error {
+	id := replicaID{shard, replica}
+	want, lost, err := j.termOf(id, e.Index)
+	if err != nil {
+		return fmt.Errorf("repair entry %d of %d/%d: %w", e.Index, shard, replica, err)
+	}
+	if !lost && want != e.Term {
+		return fmt.Errorf("repair entry %d of %d/%d: term %d, not %d: %w", e.Index, shard, replica, want, e.Term, ErrMismatch)
+	}
+	d, err := entryDescriptor(kindRestate, id, &e)
+	if err != nil {
+		return err
+	}
+	p := plan{ds: []descriptor{d}, bodies: []body{{entry: &e}}}
+	b, err := j.reserve(p.ds, true)
+	if err != nil {
+		return err
+	}
+	if err := p.marshal(b.mem()); err != nil {
+		j.fail(err)
+	}
+	b.fillers.Done()
+	<-b.done
+	return b.err
+}
+
+// termOf gives the term an entry must have. lost: only that it was committed is known.
+func (j *Journal) termOf(id replicaID, index uint64) (term uint64, lost bool, err error) {
+	j.mu.RLock()
+	r := j.ledger.replicas[id]
+	if r != nil && r.covers(index) {
+		defer j.mu.RUnlock()
+		e := r.at(index)
+		if e.segment == 0 && index > r.state.Commit {
+			return 0, false, ErrDamaged
+		}
+		return e.term, e.segment == 0, nil
+	}
+	j.mu.RUnlock()
+	found, err := j.candidates(id, index, func(c *candidate) (bool, error) {
+		term = c.row.term
+		return c.entry, nil
+	})
+	if err == nil && !found {
+		err = ErrNotFound
+	}
+	return term, false, err
+}
+
+// LastIndex is the index of the last entry of a replica's log, or of its snapshot if that is higher.
+func (j *Journal) LastIndex(shard, replica uint64) uint64 {
+	j.mu.RLock()
+	defer j.mu.RUnlock()
+	if r := j.ledger.replicas[replicaID{shard, replica}]; r != nil {
+		return r.lastIndex()
+	}
+	return 0
 }
