@@ -30,6 +30,7 @@ const (
 	SessionTimeoutMin            = int64(6 * time.Second / time.Millisecond)     // group.min.session.timeout.ms
 	SessionTimeoutMax            = int64(30 * time.Minute / time.Millisecond)    // group.max.session.timeout.ms
 	NewMemberJoinTimeout         = int64(5 * time.Minute / time.Millisecond)     // fixed in Kafka
+	EmptyGroupGrace              = uint64(5 * time.Minute / time.Millisecond)    // a group without members and offsets is kept so long
 	OffsetsRetentionDefault      = uint64(7 * 24 * time.Hour / time.Millisecond) // offsets.retention.minutes
 	rebalanceTimeoutCeiling      = int64(1<<31 - 1)                              // the wire's int32 of milliseconds
 )

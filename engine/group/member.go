@@ -84,3 +84,12 @@ func (m Member) describe(protocol string, stable bool) broker.MemberDescription 
 	}
 	return d
 }
+
+// bytes is how long the member is when encoded; see codec.go.
+func (m Member) bytes() int {
+	n := memberBytesMin + len(m.ID) + len(m.Instance) + len(m.ClientID) + len(m.ClientHost) + len(m.Assignment)
+	for _, p := range m.Protocols {
+		n += protocolBytesMin + len(p.Name) + len(p.Metadata)
+	}
+	return n
+}

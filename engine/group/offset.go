@@ -1,0 +1,101 @@
+package group
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"strings"
+
+	"github.com/tallymq/tallymq/engine/broker"
+	"github.com/tallymq/tallymq/engine/keyspace"
+)
+
+// position names one committed offset within a group.
+type position struct {
+	topic     broker.TopicID
+	name      string
+	partition int32
+}
+
+func compareID(a, b broker.TopicID) int { return bytes.Compare(a[:], b[:]) }
+
+// compare is the order of the rows.
+func (p position) compare(q position) int {
+	return cmp.Or(compareID(p.topic, q.topic), strings.Compare(p.name, q.name), cmp.Compare(p.partition, q.partition))
+}
+
+func (p position) key(group string) []byte {
+	return keyspace.AppendOffsetKey(nil, group, p.topic, p.name, p.partition)
+}
+
+// String prints name-partition and the topic's id.
+func (p position) String() string { return fmt.Sprintf("%s-%d(%v)", p.name, p.partition, p.topic) }
+
+// Offset is one committed offset.
+type Offset struct {
+	Offset   broker.Offset
+	Epoch    broker.LeaderEpoch
+	Metadata string
+	// CommittedAt is the replicated time of the commit, ms.
+	CommittedAt uint64
+	// RetentionMs is what the committer asked for; −1: the configured time.
+	RetentionMs int64
+}
+
+// String prints one line.
+func (o Offset) String() string {
+	s := fmt.Sprintf("%d epoch=%d at=%d", o.Offset, o.Epoch, o.CommittedAt)
+	if o.RetentionMs >= 0 {
+		s += fmt.Sprintf(" retention=%dms", o.RetentionMs)
+	}
+	if o.Metadata != "" {
+		s += fmt.Sprintf(" %q", o.Metadata)
+	}
+	return s
+}
+
+func (o Offset) appendTo(b []byte) []byte {
+	b = appendU32(appendU64(append(b, formatVersion), uint64(o.Offset)), uint32(o.Epoch))
+	return appendText(appendU64(appendU64(b, o.CommittedAt), uint64(o.RetentionMs)), o.Metadata)
+}
+
+func decodeOffset(b []byte) (Offset, error) {
+	c := &cursor{b: b}
+	c.failed = c.u8() != formatVersion
+	o := Offset{Offset: broker.Offset(c.u64()), Epoch: broker.LeaderEpoch(c.u32()), CommittedAt: c.u64(), RetentionMs: int64(c.u64()), Metadata: c.text()}
+	return o, c.end("offset")
+}
+
+// Fetch answers an OffsetFetch. With nil partitions it gives all that the group has, by topic id and partition; else
+// one answer per partition asked, −1 where nothing is committed. Resolve gives the id that a topic's name has now:
+// positions of a deleted topic of the same name are not its own.
+func (m *Machine) Fetch(group string, partitions []broker.TopicPartition, resolve func(topic string) (broker.TopicID, bool)) []broker.CommittedOffset {
+	g, ok := m.groups[group]
+	if partitions == nil {
+		if !ok {
+			return nil
+		}
+		out := make([]broker.CommittedOffset, 0, len(g.order))
+		for _, p := range g.order {
+			if id, known := resolve(p.name); known && id == p.topic {
+				out = append(out, g.offsets[p].answer(broker.TopicPartition{Topic: p.name, Partition: p.partition}))
+			}
+		}
+		return out
+	}
+	out := make([]broker.CommittedOffset, 0, len(partitions))
+	for _, tp := range partitions {
+		o := Offset{Offset: -1, Epoch: broker.NoEpoch}
+		if id, known := resolve(tp.Topic); known && ok {
+			if found, there := g.offsets[position{id, tp.Topic, tp.Partition}]; there {
+				o = found
+			}
+		}
+		out = append(out, o.answer(tp))
+	}
+	return out
+}
+
+func (o Offset) answer(tp broker.TopicPartition) broker.CommittedOffset {
+	return broker.CommittedOffset{TopicPartition: tp, Offset: o.Offset, Epoch: o.Epoch, Metadata: o.Metadata}
+}
