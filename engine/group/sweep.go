@@ -37,7 +37,7 @@ func (m *Machine) sweep(ctx Context, c *command.GroupSweep, w keyspace.Writer) (
 		gone[id] = true
 	}
 	var dropped []string
-	for ; budget > 0; budget-- { // a group costs one, each of its offsets one more
+	for budget > 0 {
 		i, there := slices.BinarySearch(m.names, m.cursor.group)
 		if i == len(m.names) {
 			m.cursor = cursorPosition{}
@@ -49,9 +49,9 @@ func (m *Machine) sweep(ctx Context, c *command.GroupSweep, w keyspace.Writer) (
 		name := m.names[i]
 		g := m.groups[name]
 		if budget = m.sweepOffsets(ctx, c, name, g, gone, budget, w); budget == 0 {
-			break // the cursor is inside the group
+			break // the cursor is inside the group, or at its end
 		}
-		if g.finished(ctx.Clock) {
+		if budget--; g.finished(ctx.Clock) {
 			m.forget(name, w)
 			dropped = append(dropped, name)
 		}
@@ -60,7 +60,7 @@ func (m *Machine) sweep(ctx Context, c *command.GroupSweep, w keyspace.Writer) (
 	return &command.GroupResult{Version: 1}, dropped
 }
 
-// sweepOffsets looks at the offsets of one group behind the cursor and gives the budget left, 0 if it stopped inside.
+// sweepOffsets looks at the offsets of one group behind the cursor, one unit of budget each, and gives the budget left.
 func (m *Machine) sweepOffsets(ctx Context, c *command.GroupSweep, name string, g *stored, gone map[broker.TopicID]bool, budget int, w keyspace.Writer) int {
 	i := 0
 	if m.cursor.begun {
@@ -69,11 +69,7 @@ func (m *Machine) sweepOffsets(ctx Context, c *command.GroupSweep, name string, 
 			i++
 		}
 	}
-	for i < len(g.order) {
-		if budget <= 1 {
-			return 0
-		}
-		budget--
+	for ; i < len(g.order) && budget > 0; budget-- {
 		p := g.order[i]
 		m.cursor.after, m.cursor.begun = p, true
 		if gone[p.topic] || g.expired(p, ctx.Clock, c.OffsetsRetentionMs) {
