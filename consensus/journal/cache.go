@@ -159,3 +159,14 @@ func (c *indexCache) halveLocked() {
 		}
 	}
 }
+
+// drop forgets the blocks of a segment whose footer is written anew.
+func (c *indexCache) drop(segment uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for p := range c.blocks {
+		if p.segment == segment {
+			delete(c.blocks, p)
+		}
+	}
+}

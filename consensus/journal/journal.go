@@ -1,12 +1,10 @@
 package journal
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 
@@ -74,7 +72,7 @@ type Journal struct {
 	noDirect atomic.Bool
 	full     atomic.Bool // the last segment could not be made for want of space
 
-	append append_
+	append appender
 	cache  cache
 
 	// The committer's own: nobody else reads or writes these.
@@ -82,9 +80,10 @@ type Journal struct {
 	synced  position
 	headEnd int64
 
-	mu     sync.RWMutex // the ledger: the committer changes it, everybody reads it
-	ledger *ledger
-	counts counts // under mu
+	mu       sync.RWMutex // the ledger: the committer changes it, everybody reads it
+	ledger   *ledger
+	counts   counts   // under mu
+	arriving *segment // under mu: written by garbage collection, about to be added
 
 	indexCache indexCache
 	readers    *readers
@@ -103,15 +102,12 @@ type Journal struct {
 	scrubMu   sync.Mutex
 	live      atomic.Pointer[Liveness]
 	reindexes chan uint64
-	collects  chan struct{}
 
 	stop   chan struct{}
 	closed atomic.Bool
 	wait   sync.WaitGroup // all goroutines but the notifier
 	told   sync.WaitGroup // the notifier
 }
-
-type append_ = appender
 
 // Open opens or creates the journal under opts.Dir. It reads what a restart needs, applies the tail rule, finds damage,
 // and makes all of that final by the head of a new segment before it returns.
@@ -120,8 +116,7 @@ func Open(opts Options) (*Journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &Journal{opts: opts, fs: opts.FS, dir: opts.Dir, log: opts.Logger, stop: make(chan struct{}), reindexes: make(chan uint64, 16),
-		collects: make(chan struct{}, 1)}
+	j := &Journal{opts: opts, fs: opts.FS, dir: opts.Dir, log: opts.Logger, stop: make(chan struct{}), reindexes: make(chan uint64, 16)}
 	j.append.room.L = &j.append.mu
 	j.append.kick = make(chan struct{}, 1)
 	j.append.submitted = map[replicaID]submitted{}
@@ -185,18 +180,21 @@ func (j *Journal) start() error {
 		j.seal(old, nil)
 	}
 	for _, s := range j.unsealed {
-		j.seal(s, nil)
+		if l.segments[s.number] == s {
+			j.seal(s, nil)
+		}
 	}
 	j.unsealed = nil
-	j.wait.Add(3)
+	j.wait.Add(4)
 	j.told.Add(1)
 	go func() { defer j.told.Done(); j.notify.run() }()
 	go j.commit()
 	go j.sealer()
 	go j.keeper()
+	go j.collector()
 	if j.opts.ScrubBytesPerSecond > 0 {
 		j.wait.Add(1)
-		go j.scrubber(rand.Int64())
+		go j.scrubber()
 	}
 	return nil
 }
@@ -255,19 +253,3 @@ func (j *Journal) Close() error {
 
 // SetLiveness tells garbage collection whom to ask. Until then everything is kept.
 func (j *Journal) SetLiveness(l Liveness) { j.live.Store(&l) }
-
-// Collect runs one cycle of garbage collection now.
-func (j *Journal) Collect(ctx context.Context) (CollectStats, error) { return CollectStats{}, nil }
-
-// Scrub verifies every sealed segment once, now.
-func (j *Journal) Scrub(ctx context.Context) (ScrubStats, error) { return ScrubStats{}, nil }
-func (j *Journal) scrubber(int64)                                { j.wait.Done() }
-func (j *Journal) keeper()                                       { j.wait.Done() }
-func (j *Journal) reindexLater(n uint64)                         {}
-func (j *Journal) ForgetReplica(shard, replica uint64) error {
-	return j.renew(descriptor{kind: kindForget, id: replicaID{shard, replica}}, nil)
-}
-func (j *Journal) applySegmentLocked(rec *record) error { return nil }
-func (j *Journal) Stats() Stats                         { return Stats{} }
-
-type counts struct{ batches, records, syncs, bytes, padding uint64 }

@@ -41,7 +41,11 @@ const (
 	// restateBytesMax of entries that Raft still needs are written anew in the log to free one old segment.
 	restateBytesMax = 1 << 20
 	collectEvery    = 10 * time.Second
-	spaceEvery      = time.Second
+	// judgeEveryMax cycles a segment that is in use is left alone.
+	judgeEveryMax = 31
+	scrubEvery    = time.Minute // between passes
+	giveWay       = 10 * time.Millisecond
+	spaceEvery    = time.Second
 	// sparesAhead segments are kept zeroed with direct writes.
 	sparesAhead = 2
 	zeroBytes   = 4 << 20

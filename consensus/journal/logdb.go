@@ -91,9 +91,9 @@ type plan struct {
 }
 
 type body struct {
-	entry    *pb.Entry
-	state    pb.State
-	snapshot []byte
+	entry *pb.Entry
+	state pb.State
+	raw   []byte
 }
 
 func (p *plan) add(d descriptor, b body) {
@@ -152,7 +152,7 @@ func (p *plan) update(u *pb.Update) error {
 		if err != nil {
 			return fmt.Errorf("snapshot of %d/%d: %w", u.ShardID, u.ReplicaID, err)
 		}
-		p.add(descriptor{kind: kindReset, id: id, index: u.Snapshot.Index, term: u.Snapshot.Term, length: uint32(len(b))}, body{snapshot: b})
+		p.add(descriptor{kind: kindReset, id: id, index: u.Snapshot.Index, term: u.Snapshot.Term, length: uint32(len(b))}, body{raw: b})
 		p.urgent = true
 	}
 	for k := range u.EntriesToSave {
@@ -215,8 +215,8 @@ func (p *plan) marshal(mem []byte) error {
 			if err != nil || n != len(room) {
 				return fmt.Errorf("BUG: entry %d marshals to %d bytes, not %d: %v", d.index, n, len(room), err)
 			}
-		case b.snapshot != nil:
-			copy(room, b.snapshot)
+		case b.raw != nil:
+			copy(room, b.raw)
 		default:
 			putState(room, b.state)
 		}
@@ -366,19 +366,26 @@ func (j *Journal) SaveSnapshots(updates []pb.Update) error {
 			return fmt.Errorf("snapshot of %d/%d: %w", u.ShardID, u.ReplicaID, err)
 		}
 		p.add(descriptor{kind: kindSnapshot, id: replicaID{u.ShardID, u.ReplicaID}, index: u.Snapshot.Index, term: u.Snapshot.Term,
-			length: uint32(len(b))}, body{snapshot: b})
+			length: uint32(len(b))}, body{raw: b})
 	}
 	if len(p.ds) == 0 {
 		return nil
 	}
+	return j.submitPlan(&p)
+}
+
+// submitPlan appends a plan and waits until it is durable.
+func (j *Journal) submitPlan(p *plan) error {
 	b, err := j.reserve(p.ds, true)
 	if err != nil {
 		return err
 	}
-	err = p.marshal(b.mem())
+	if err := p.marshal(b.mem()); err != nil {
+		j.fail(err)
+	}
 	b.fillers.Done()
 	<-b.done
-	return errors.Join(err, b.err)
+	return b.err
 }
 
 // GetSnapshot gives the newest snapshot's record, or an empty one. It never goes back.

@@ -300,17 +300,7 @@ func (j *Journal) RepairEntry(shard, replica uint64, e pb.Entry) error {
 	if err != nil {
 		return err
 	}
-	p := plan{ds: []descriptor{d}, bodies: []body{{entry: &e}}}
-	b, err := j.reserve(p.ds, true)
-	if err != nil {
-		return err
-	}
-	if err := p.marshal(b.mem()); err != nil {
-		j.fail(err)
-	}
-	b.fillers.Done()
-	<-b.done
-	return b.err
+	return j.submitPlan(&plan{ds: []descriptor{d}, bodies: []body{{entry: &e}}})
 }
 
 // termOf gives the term an entry must have. lost: only that it was committed is known.

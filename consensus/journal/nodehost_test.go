@@ -71,7 +71,9 @@ func (c *counter) RecoverFromSnapshot(r io.Reader, _ <-chan struct{}) error {
 func (c *counter) Close() error { return nil }
 
 // chans is dragonboat's transport over channels, for any address.
-type chans struct{ *chantrans.ChanTransportFactory }
+type chans struct {
+	*chantrans.ChanTransportFactory
+}
 
 func (chans) Validate(string) bool { return true }
 

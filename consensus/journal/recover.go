@@ -40,6 +40,11 @@ func (j *Journal) recover() error {
 		j.ledger.nextSegment = max(j.ledger.nextSegment, n+1)
 	}
 	j.ledger.open++
+	for _, s := range j.ledger.numbered() {
+		if s.lost {
+			j.damage.segment(s)
+		}
+	}
 	for _, r := range j.ledger.sorted() {
 		j.damage.lost(r)
 	}
@@ -222,24 +227,11 @@ func (j *Journal) loadSegments() error {
 	l.segments = map[uint64]*segment{}
 	commits := map[replicaID]uint64{}
 	for _, s := range all {
-		if err := j.loadFooter(s); err != nil {
-			if !oserror.IsNotExist(err) && !errors.Is(err, ErrDamaged) {
-				return err
-			}
-			if oserror.IsNotExist(err) {
-				s.rows = map[replicaID]*rows{}
-				s.lost = true
-				j.damage.segment(s)
-				l.add(s)
-				continue
-			}
-			// Sealed in a hurry, or its footer is damaged: read the batches.
-			if err := j.rescan(s, commits); err != nil {
-				return err
-			}
+		if err := j.loadSegment(s, commits); err != nil {
+			return err
 		}
 		l.add(s)
-		if s.payload {
+		if s.payload || s.lost {
 			continue
 		}
 		if err := j.place(s); err != nil {
@@ -247,6 +239,20 @@ func (j *Journal) loadSegments() error {
 		}
 	}
 	return nil
+}
+
+// loadSegment reads a segment's footer, or its batches if it has none. Whether a missing file is damage shows only when
+// the tail is read: it may say that the segment was freed.
+func (j *Journal) loadSegment(s *segment, commits map[replicaID]uint64) error {
+	err := j.loadFooter(s)
+	switch {
+	case oserror.IsNotExist(err):
+		s.rows, s.lost = map[replicaID]*rows{}, true
+		return nil
+	case errors.Is(err, ErrDamaged):
+		return j.rescan(s, commits)
+	}
+	return err
 }
 
 // place enters a segment's entries into Raft's ranges.

@@ -25,6 +25,8 @@ type segment struct {
 type judgement struct {
 	live  int64
 	known bool
+	skip  int // cycles until it is judged again
+	wait  int
 }
 
 func (s *segment) String() string {

@@ -45,7 +45,7 @@ func (j *Journal) claim(number uint64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	path := j.path(segmentName(number))
-	err := errNoSpare
+	var err error
 	if n := len(s.ready); n > 0 {
 		if err = j.fs.Rename(j.path(s.ready[n-1]), path); err != nil {
 			return fmt.Errorf("rename a spare to segment %d: %w", number, err)
@@ -53,6 +53,7 @@ func (j *Journal) claim(number uint64) error {
 		s.ready = s.ready[:n-1]
 	} else {
 		err = j.create(path)
+		j.full.Store(isFull(err))
 	}
 	if isFull(err) && len(s.reserve) > 0 {
 		n := len(s.reserve)
@@ -67,8 +68,6 @@ func (j *Journal) claim(number uint64) error {
 	}
 	return j.syncDir()
 }
-
-var errNoSpare = errors.New("no spare")
 
 func isFull(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
 
