@@ -92,8 +92,6 @@ func replicaPromote(v *View, c *command.ReplicaPromote) (*View, broker.Code) {
 		return v, broker.CodeInvalidRequest
 	case r.State == ReplicaVoting:
 		return v, broker.CodeNone
-	case r.State == ReplicaRemoving:
-		return v, broker.CodePolicyViolation
 	}
 	return v.withState(s, r.ID, ReplicaVoting), broker.CodeNone
 }

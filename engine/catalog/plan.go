@@ -1,7 +1,10 @@
 package catalog
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/tallymq/tallymq/engine/broker"
 )
@@ -50,6 +53,8 @@ const (
 	NotMember Membership = iota
 	NonVoter
 	Voter
+	// Expelled: it was a member and was taken out; Raft never takes that id again.
+	Expelled
 )
 
 // Health is what is known of one replica, as its node reported it lately.
@@ -73,4 +78,219 @@ type ShardFacts struct {
 type Facts struct {
 	Alive  map[broker.NodeID]bool
 	Shards map[broker.ShardID]ShardFacts
+}
+
+// planner holds what one Plan goes by. Its counts are kept up to date with the steps it takes, so that several shards
+// do not all choose the same node.
+type planner struct {
+	v     *View
+	facts Facts
+	nodes []*Node // registered
+	load  map[broker.NodeID]int
+	leads map[broker.NodeID]int
+	busy  bool // some shard is changing: no replica is moved merely for balance
+	steps []Step
+}
+
+// Plan says what to do next, at most one step for each shard, by shard id. It is called again when a step was done or
+// failed, or when anything changed; every step may be done twice. It never takes out a replica unless a majority of
+// those left is alive, whole and undamaged. Replicas are replaced when they are damaged or their node was removed, not
+// because a node is down: it may come back with its disk.
+//
+//	too few, or one is bad ─▶ add (catalog) ─▶ join (Raft, non-voting) ─▶ caught up and whole ─▶ promote ─▶ remove the bad one
+//	no other node for it   ─▶ remove the bad one first, then add
+func Plan(v *View, facts Facts) []Step {
+	p := &planner{v: v, facts: facts, nodes: v.Nodes(), load: make(map[broker.NodeID]int), leads: make(map[broker.NodeID]int)}
+	for _, s := range v.shards {
+		for _, r := range s.Replicas {
+			p.load[r.Node]++
+		}
+		f := facts.Shards[s.ID]
+		if r, ok := s.Replica(f.Leader); ok {
+			p.leads[r.Node]++
+		}
+		p.busy = p.busy || s.changing() || len(s.Replicas) != Replicas(len(p.nodes)) || len(p.bad(s)) > 0
+	}
+	for _, s := range v.shards {
+		if f := facts.Shards[s.ID]; f.Known && !p.shard(s, f) {
+			p.lead(s, f)
+		}
+	}
+	return p.steps
+}
+
+func (p *planner) step(kind StepKind, s *Shard, r Replica, why string) bool {
+	p.steps = append(p.steps, Step{Kind: kind, Shard: s.ID, Replica: r.ID, Node: r.Node, Why: why})
+	return true
+}
+
+// shard plans one shard's membership; true when something is under way.
+func (p *planner) shard(s *Shard, f ShardFacts) bool {
+	for _, r := range s.Replicas {
+		if under, done := p.reconcile(s, r, f.Replicas[r.ID]); done {
+			return under
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(f.Replicas)) {
+		if _, there := s.Replica(id); !there && f.Replicas[id].Raft != NotMember && f.Replicas[id].Raft != Expelled {
+			return p.step(StepRemove, s, Replica{ID: id, Node: broker.NoNode}, "the catalog does not know it")
+		}
+	}
+	want, bad := Replicas(len(p.nodes)), p.bad(s)
+	node, found := p.candidate(s)
+	switch {
+	case found && (len(s.Replicas) < want || len(bad) > 0 && len(s.Replicas) <= want):
+		why := fmt.Sprintf("%d of %d replicas", len(s.Replicas), want)
+		if len(bad) > 0 {
+			why = fmt.Sprintf("to replace replica %d", bad[0].ID)
+		}
+		p.load[node]++
+		return p.step(StepAdd, s, Replica{ID: s.NextReplica, Node: node}, why)
+	case len(bad) > 0:
+		for _, r := range bad {
+			if p.safeWithout(s, f, r) {
+				return p.step(StepRemove, s, r, "damaged, or its node was removed")
+			}
+		}
+		return true
+	case len(s.Replicas) > ReplicasWanted:
+		return p.surplus(s, f)
+	}
+	return p.balance(s, want, node, found)
+}
+
+// reconcile finishes the change that is under way for a replica, if one is: done says so, under that the shard is to be
+// left alone meanwhile.
+func (p *planner) reconcile(s *Shard, r Replica, h Health) (under, done bool) {
+	_, registered := p.v.Node(r.Node)
+	switch {
+	case h.Raft == Expelled, r.State == ReplicaVoting && h.Raft == NotMember:
+		return p.step(StepRemove, s, r, "Raft does not have it any more"), true
+	case r.State == ReplicaVoting && h.Raft == NonVoter, r.State == ReplicaJoining && h.Raft == Voter:
+		return p.step(StepPromote, s, r, "catalog and Raft differ"), true
+	case r.State == ReplicaVoting:
+		return false, false
+	case h.Damaged || !registered || !p.facts.Alive[r.Node]:
+		return p.step(StepRemove, s, r, "it cannot catch up: damaged, or its node is gone"), true
+	case h.Raft == NotMember:
+		return p.step(StepJoin, s, r, "the catalog has it"), true
+	case h.CaughtUp && h.Whole:
+		return p.step(StepPromote, s, r, "caught up and whole"), true
+	}
+	return true, true // it is catching up
+}
+
+// bad lists the voters that must go.
+func (p *planner) bad(s *Shard) []Replica {
+	var out []Replica
+	for _, r := range s.Replicas {
+		if _, registered := p.v.Node(r.Node); !registered || p.facts.Shards[s.ID].Replicas[r.ID].Damaged {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// candidate is the best live node without a replica of the shard: in a rack that has none, with the fewest replicas,
+// with the lowest id.
+func (p *planner) candidate(s *Shard) (broker.NodeID, bool) {
+	racks := make(map[string]bool)
+	for _, r := range s.Replicas {
+		if n, ok := p.v.Node(r.Node); ok && n.Rack != "" {
+			racks[n.Rack] = true
+		}
+	}
+	better := func(a, b *Node) int {
+		shared := func(n *Node) int {
+			if racks[n.Rack] {
+				return 1
+			}
+			return 0
+		}
+		return cmp.Or(cmp.Compare(shared(a), shared(b)), cmp.Compare(p.load[a.ID], p.load[b.ID]), cmp.Compare(a.ID, b.ID))
+	}
+	var free []*Node
+	for _, n := range p.nodes {
+		if _, hosts := s.On(n.ID); !hosts && p.facts.Alive[n.ID] {
+			free = append(free, n)
+		}
+	}
+	if len(free) == 0 {
+		return broker.NoNode, false
+	}
+	return slices.MinFunc(free, better).ID, true
+}
+
+// safeWithout says whether, without a voter, a majority of the others is alive, whole and undamaged.
+func (p *planner) safeWithout(s *Shard, f ShardFacts, victim Replica) bool {
+	left, good := 0, 0
+	for _, r := range s.Replicas {
+		if r.ID == victim.ID || r.State != ReplicaVoting {
+			continue
+		}
+		left++
+		if h := f.Replicas[r.ID]; h.Whole && !h.Damaged && p.facts.Alive[r.Node] {
+			good++
+		}
+	}
+	return left > 0 && good >= left/2+1
+}
+
+// surplus takes out the voter on the node with the most replicas; of equals rather not the leader.
+func (p *planner) surplus(s *Shard, f ShardFacts) bool {
+	rs := slices.Clone(s.Replicas)
+	slices.SortFunc(rs, func(a, b Replica) int {
+		leader := func(r Replica) int {
+			if r.ID == f.Leader {
+				return 1
+			}
+			return 0
+		}
+		return cmp.Or(-cmp.Compare(p.load[a.Node], p.load[b.Node]), cmp.Compare(leader(a), leader(b)), cmp.Compare(a.ID, b.ID))
+	})
+	for _, r := range rs {
+		if p.safeWithout(s, f, r) {
+			p.load[r.Node]--
+			return p.step(StepRemove, s, r, "one too many")
+		}
+	}
+	return true
+}
+
+// balance moves a replica to a node that has at least two fewer, when nothing else is going on in the cluster: it adds
+// one there, and the surplus goes later.
+func (p *planner) balance(s *Shard, want int, node broker.NodeID, found bool) bool {
+	if !found || p.busy || want < ReplicasWanted {
+		return false
+	}
+	most := 0
+	for _, r := range s.Replicas {
+		most = max(most, p.load[r.Node])
+	}
+	if most < p.load[node]+2 {
+		return false
+	}
+	p.busy = true
+	p.load[node]++
+	return p.step(StepAdd, s, Replica{ID: s.NextReplica, Node: node}, "to balance the nodes")
+}
+
+// lead hints at handing the leadership to a node that leads at least two shards fewer.
+func (p *planner) lead(s *Shard, f ShardFacts) {
+	leader, ok := s.Replica(f.Leader)
+	if !ok {
+		return
+	}
+	best := leader
+	for _, r := range s.Replicas {
+		h := f.Replicas[r.ID]
+		if h.Whole && h.CaughtUp && !h.Damaged && p.facts.Alive[r.Node] && p.leads[r.Node] < p.leads[best.Node] {
+			best = r
+		}
+	}
+	if p.leads[leader.Node] >= p.leads[best.Node]+2 {
+		p.leads[leader.Node]--
+		p.leads[best.Node]++
+		p.step(StepLead, s, best, fmt.Sprintf("node %d leads more", leader.Node))
+	}
 }

@@ -10,7 +10,8 @@ import (
 // CatalogShard is the shard of the catalog itself.
 const CatalogShard broker.ShardID = 1
 
-// ReplicaState says how far a replica is. The catalog holds the intent; Raft's membership follows it (see Plan).
+// ReplicaState says how far a replica is. A replica that is added is in the catalog first, then in Raft; one that is
+// removed is taken out of Raft first, then of the catalog (see Plan). So the catalog never lacks a replica that runs.
 type ReplicaState uint8
 
 // The states.
@@ -19,15 +20,13 @@ const (
 	ReplicaJoining ReplicaState = iota
 	// ReplicaVoting is a full member.
 	ReplicaVoting
-	// ReplicaRemoving is to be taken out of Raft, then forgotten.
-	ReplicaRemoving
 	replicaStateCount
 )
 
 // String gives the state's name.
 func (s ReplicaState) String() string {
 	if s < replicaStateCount {
-		return [...]string{"joining", "voting", "removing"}[s]
+		return [...]string{"joining", "voting"}[s]
 	}
 	return fmt.Sprintf("replica-state-%d", uint8(s))
 }
