@@ -34,6 +34,9 @@ func (m *Mem) DeleteRange(lo, hi []byte) {
 
 // Commit makes what was written since the last Commit or Discard visible.
 func (m *Mem) Commit() {
+	if len(m.pending) >= memMergeMin && !slices.ContainsFunc(m.pending, func(c memChange) bool { return c.value == nil }) {
+		m.merge()
+	}
 	for _, c := range m.pending {
 		i, found := m.find(c.key)
 		switch {
@@ -52,6 +55,28 @@ func (m *Mem) Commit() {
 		}
 	}
 	m.pending = m.pending[:0]
+}
+
+// memMergeMin is how many Sets are merged in one pass instead of one by one.
+const memMergeMin = 64
+
+// merge commits changes that all are Sets.
+func (m *Mem) merge() {
+	slices.SortStableFunc(m.pending, func(a, b memChange) int { return bytes.Compare(a.key, b.key) })
+	rows, old := make([]memRow, 0, len(m.rows)+len(m.pending)), m.rows
+	for i, c := range m.pending {
+		if i+1 < len(m.pending) && bytes.Equal(c.key, m.pending[i+1].key) {
+			continue // a later one wins
+		}
+		for len(old) > 0 && bytes.Compare(old[0].key, c.key) < 0 {
+			rows, old = append(rows, old[0]), old[1:]
+		}
+		if len(old) > 0 && bytes.Equal(old[0].key, c.key) {
+			old = old[1:]
+		}
+		rows = append(rows, memRow{c.key, c.value})
+	}
+	m.rows, m.pending = append(rows, old...), m.pending[:0]
 }
 
 // Discard forgets what was written since the last Commit, as a crash does.

@@ -139,6 +139,7 @@ func (m *Machine) advance(p *partition, b *Batch, w keyspace.Writer) {
 		m.key = keyspace.AppendEpochKey(m.key[:0], p.Slot, b.Epoch)
 		m.value = appendEpochRow(m.value[:0], b.Base)
 		w.Set(m.key, m.value)
+		m.trimEpochs(p, w) // if the log was empty, the epoch before is of no offset any more
 	}
 	m.touch(p, Appended)
 }

@@ -25,5 +25,5 @@
 //	reverse row (entry) ──► its batches ──► batch rows that still name it = what is live in that entry
 //
 // Rows are described in keyspace/tables.go and where they are encoded. Read append.go first, then
-// testdata/append_and_duplicate.txt.
+// testdata/scenarios/append_and_duplicate.txt.
 package partition

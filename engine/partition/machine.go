@@ -3,6 +3,7 @@ package partition
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -147,12 +148,7 @@ func (m *Machine) Len() int { return len(m.byID) }
 
 // sorted are all partitions, doomed ones too, by slot.
 func (m *Machine) sorted() []*partition {
-	ps := make([]*partition, 0, len(m.bySlot))
-	for _, p := range m.bySlot { // order does not matter: sorted below
-		ps = append(ps, p)
-	}
-	slices.SortFunc(ps, func(a, b *partition) int { return cmp.Compare(a.Slot, b.Slot) })
-	return ps
+	return slices.SortedFunc(maps.Values(m.bySlot), func(a, b *partition) int { return cmp.Compare(a.Slot, b.Slot) })
 }
 
 // touch marks a partition's head to be written by the next Flush, and the change to be told.

@@ -1,7 +1,9 @@
 package partition
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 
 	"github.com/tallymq/tallymq/engine/broker"
 	"github.com/tallymq/tallymq/engine/keyspace"
@@ -42,16 +44,40 @@ func MaxTimestampIn(r keyspace.Reader, h *Head) (Batch, bool, error) {
 	if h.MaxTimestampOffset >= h.Start {
 		return FindBatch(r, h, h.MaxTimestampOffset)
 	}
-	best, found := Batch{MaxTimestamp: -1}, false
-	for from := h.Start; from < h.Next; {
-		s := search{r, h.Slot, func(n run) bool { return n.maxAge > best.MaxTimestamp }, func(b Batch) bool { return b.MaxTimestamp > best.MaxTimestamp }}
-		b, ok, err := s.first(runLevels, from, h.Next-1)
-		if err != nil || !ok {
-			return best, found, err
-		}
-		best, found, from = b, true, b.Last+1
+	best, err := greatest(r, h.Slot, runLevels, h.Start, h.Next-1, -1)
+	if err != nil || best < 0 {
+		return Batch{}, false, err
 	}
-	return best, found, nil
+	return ByTimestamp(r, h, h.Start, best)
+}
+
+// greatest is the greatest of best and the timestamps of batches that end at from ≤ offset ≤ to. It looks into the most
+// promising runs first, so that the others can be passed over.
+func greatest(r keyspace.Reader, slot keyspace.Slot, level uint8, from, to broker.Offset, best int64) (int64, error) {
+	if level == 0 {
+		err := scanBatches(r, slot, from, to, func(b Batch) bool {
+			best = max(best, b.MaxTimestamp)
+			return true
+		})
+		return best, err
+	}
+	var runs []run
+	tail := from
+	err := scanRuns(r, slot, level, from, to, func(n run) bool {
+		runs, tail = append(runs, n), n.last+1
+		return true
+	})
+	if err == nil {
+		best, err = greatest(r, slot, level-1, tail, to, best)
+	}
+	slices.SortStableFunc(runs, func(a, b run) int { return cmp.Compare(b.maxAge, a.maxAge) })
+	for _, n := range runs {
+		if err != nil || n.maxAge <= best {
+			break
+		}
+		best, err = greatest(r, slot, level-1, max(from, n.first), n.last, best)
+	}
+	return best, err
 }
 
 // search finds the first batch of a log that is accepted, reading runs to pass over what cannot be.
@@ -120,6 +146,9 @@ func scanBatches(r keyspace.Reader, slot keyspace.Slot, from, to broker.Offset, 
 }
 
 func scanRuns(r keyspace.Reader, slot keyspace.Slot, level uint8, from, to broker.Offset, yield func(run) bool) error {
+	if from > to {
+		return nil
+	}
 	var failed error
 	lo := keyspace.AppendTimeKey(nil, slot, level, from)
 	hi := keyspace.Next(keyspace.AppendTimeKey(nil, slot, level, to))

@@ -20,14 +20,21 @@ func Retain(r keyspace.Reader, h *Head, wall int64) (command.PartitionTrim, bool
 	consider := func(reason command.TrimReason, maybe func(run) bool, accept func(Batch) bool) error {
 		s := search{r, h.Slot, maybe, accept}
 		b, ok, err := s.first(runLevels, h.Start, h.Next-1)
+		if err != nil {
+			return err
+		}
 		start, before := h.Next, h.BytesTotal
 		if ok {
 			start, before = b.Base, b.BytesBefore()
+		} else if _, ok, err = FindBatch(r, h, h.Next-1); !ok {
+			// Everything is to go, but the newest batch is not even there: the rows are older than the head, against
+			// the rule above, or all is trimmed already. Nothing is deleted on the word of rows that lag behind.
+			return err
 		}
-		if err == nil && start > trim.LogStart {
+		if start > trim.LogStart {
 			trim, due = h.trimTo(start, before, reason), true
 		}
-		return err
+		return nil
 	}
 	if keep := h.Config.RetentionMs; keep >= 0 {
 		oldest := wall - keep

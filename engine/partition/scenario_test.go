@@ -1,0 +1,142 @@
+package partition
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/cockroachdb/datadriven"
+	"github.com/tallymq/tallymq/engine/broker"
+	"github.com/tallymq/tallymq/engine/command"
+)
+
+// Scenarios: the first word of each step is
+//
+//	apply      the lines are commands of one log entry; answers their results and the effects
+//	lead       a leader-start
+//	time       replicated time and the wall clock go on, by milliseconds
+//	describe   the whole state
+//	batches, epoch-end, by-time, max-time, retain, trim-at      queries of one partition
+//	live, clean      garbage collection's questions
+//
+// After every step a second replica that restarts each time is compared with the first.
+func TestScenarios(t *testing.T) {
+	datadriven.Walk(t, "testdata/scenarios", func(t *testing.T, path string) {
+		w := newWorld(t, Options{})
+		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
+			w.t = t
+			return w.step(t, d)
+		})
+	})
+}
+
+func (w *world) step(t *testing.T, d *datadriven.TestData) string {
+	var s strings.Builder
+	l := line{t: t, args: map[string]string{}}
+	for _, a := range d.CmdArgs {
+		if len(a.Vals) > 0 {
+			l.args[a.Key] = a.Vals[0]
+		} else {
+			l.id = parsePartition(a.Key)
+		}
+	}
+	switch d.Cmd {
+	case "shard":
+		*w = *newWorld(t, Options{ProducersMax: int(l.int("producers-max", 0))})
+		return w.machine[0].String() + "\n"
+	case "apply":
+		return w.script(t, d.Input)
+	case "lead":
+		w.lead(uint64(l.int("term", 0)))
+		return w.machine[0].String() + "\n"
+	case "time":
+		w.clock += uint64(l.int("clock", 0))
+		w.wall += l.int("wall", 0)
+		return fmt.Sprintf("clock %d, wall %d\n", w.clock, w.wall)
+	case "describe":
+		return w.machine[0].Describe()
+	case "batches":
+		for _, b := range w.batches(w.head(l.id)) {
+			fmt.Fprintf(&s, "%v\n", b)
+		}
+	case "epoch-end":
+		e, end := w.head(l.id).EpochEnd(broker.LeaderEpoch(l.int("of", 0)))
+		fmt.Fprintf(&s, "epoch %d ends at %d\n", e, end)
+	case "by-time":
+		b, ok, err := ByTimestamp(w.rows[0], w.head(l.id), broker.Offset(l.int("from", 0)), l.int("at", 0))
+		fmt.Fprintf(&s, "%v %v %v\n", b, ok, err)
+	case "max-time":
+		b, ok, err := MaxTimestampIn(w.rows[0], w.head(l.id))
+		fmt.Fprintf(&s, "%v %v %v\n", b, ok, err)
+	case "retain":
+		c, ok, err := Retain(w.rows[0], w.head(l.id), w.wall)
+		fmt.Fprintf(&s, "to=%d bytes=%d reason=%d due=%v %v\n", c.LogStart, c.BytesBefore, c.Reason, ok, err)
+	case "trim-at":
+		c, ok, err := TrimAt(w.rows[0], w.head(l.id), broker.Offset(l.int("at", 0)))
+		fmt.Fprintf(&s, "to=%d bytes=%d due=%v %v\n", c.LogStart, c.BytesBefore, ok, err)
+	case "live":
+		for _, n := range w.live(0, 1<<64-1) {
+			fmt.Fprintf(&s, "entry %d position %d length %d\n", n.Index, n.Position, n.Length)
+		}
+	case "clean":
+		for i := range w.rows {
+			n, err := CleanReverse(w.rows[i], w.rows[i], 0, 1<<64-1, int(l.int("max", 100)))
+			w.rows[i].Commit()
+			if i == 0 {
+				fmt.Fprintf(&s, "%d reverse rows deleted %v\n", n, err)
+			}
+		}
+		w.agree()
+	default:
+		t.Fatalf("unknown verb %q", d.Cmd)
+	}
+	if s.Len() == 0 {
+		return "none\n"
+	}
+	return s.String()
+}
+
+// script applies the lines as one entry.
+func (w *world) script(t *testing.T, input string) string {
+	lines := strings.Split(input, "\n")
+	cs := make([]line, len(lines))
+	for i := range lines {
+		cs[i] = parseLine(t, lines[i])
+	}
+	var s strings.Builder
+	results, effects := w.applyLines(cs)
+	for _, r := range results {
+		fmt.Fprintln(&s, r)
+	}
+	for _, e := range effects {
+		fmt.Fprintf(&s, "effect: %v\n", e)
+	}
+	return s.String()
+}
+
+func (w *world) applyLines(ls []line) ([]string, []Effect) {
+	cs := make([]command.Message, len(ls))
+	for i, l := range ls {
+		cs[i] = l.command()
+	}
+	results, effects := w.apply(cs...)
+	out := make([]string, len(results))
+	for i, r := range results {
+		out[i] = short(r)
+	}
+	return out, effects
+}
+
+// short is a result without the fields that say nothing.
+func short(m command.Message) string {
+	r, ok := m.(*command.AppendResult)
+	switch {
+	case !ok:
+		return fmt.Sprint(m)
+	case r.Code != broker.CodeNone:
+		return fmt.Sprintf("refused: %v", r.Code)
+	case r.Duplicate:
+		return fmt.Sprintf("duplicate of offset %d, stamp %d", r.BaseOffset, r.LogAppendTime)
+	}
+	return fmt.Sprintf("offset %d, log start %d, stamp %d", r.BaseOffset, r.LogStart, r.LogAppendTime)
+}
