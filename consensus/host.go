@@ -1,93 +1,328 @@
 package consensus
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
 
-	"github.com/tallymq/tallymq/consensus/journal"
+	"github.com/lni/dragonboat/v4"
+	"github.com/lni/dragonboat/v4/config"
+	"github.com/lni/dragonboat/v4/raftio"
+	"golang.org/x/sync/semaphore"
 )
 
-var errTODO = errors.New("consensus: not built yet")
-
-// entryOverheadBytes bounds what packing adds to one command.
+// entryOverheadBytes bounds what packing adds to a lone command, dragonboat's header byte included.
 const entryOverheadBytes = 256
 
-type payloads interface {
-	LastIndex(shard, replica uint64) uint64
+// Host is this node's part in all its shards.
+type Host struct {
+	o          Options
+	nh         *dragonboat.NodeHost
+	logdb      raftio.ILogDB
+	payloads   payloads
+	nodeWindow *semaphore.Weighted
+	rpc        *rpc
+	events     *events
+	ctx        context.Context
+	cancel     context.CancelFunc
+	running    sync.WaitGroup // background goroutines and forwarders
+
+	mu         sync.RWMutex
+	closed     bool
+	starting   map[uint64]bool
+	replicas   map[uint64]*replica
+	contexts   map[*replica]replicaContext
+	forwarders map[uint64]*forwarder
+	peers      map[NodeID]Peer
+	placement  map[uint64][]Placement
+	initial    map[uint64]map[ReplicaID]string // members a shard was started with here
+	hints      map[uint64]*hint
 }
 
-// Host is this node's part in all its shards.
-type Host struct{}
+// replicaContext ends what runs for a replica.
+type replicaContext struct {
+	ctx     context.Context
+	cancel  context.CancelFunc
+	running *sync.WaitGroup
+}
 
 // Start opens the node host and begins to serve the node RPC. No replica runs before StartReplica.
-func Start(o Options) (*Host, error) { return nil, errTODO }
+func Start(o Options) (*Host, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	o = o.withDefaults()
+	dir, err := filepath.Abs(o.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("consensus: %w", err)
+	}
+	o.Dir = dir
+	useRaftLog(o.Logger)
+	if err := o.FS.MkdirAll(o.Dir, 0o750); err != nil {
+		return nil, fmt.Errorf("consensus: create %s: %w", o.Dir, err)
+	}
+	if err := prepareFlagFile(o.FS, o.Dir, o.RaftAddress, o.Logger); err != nil {
+		return nil, err
+	}
+	h := &Host{
+		o: o, nodeWindow: semaphore.NewWeighted(o.Limits.NodeWindowBytes),
+		starting: map[uint64]bool{}, replicas: map[uint64]*replica{}, contexts: map[*replica]replicaContext{}, forwarders: map[uint64]*forwarder{},
+		peers: map[NodeID]Peer{}, placement: map[uint64][]Placement{}, initial: map[uint64]map[ReplicaID]string{}, hints: map[uint64]*hint{},
+	}
+	h.payloads = o.test.payloads
+	if h.payloads == nil {
+		h.payloads = o.Journal
+	}
+	h.ctx, h.cancel = context.WithCancel(context.Background())
+	h.events = newEvents(o.Leadership)
+	h.rpc = newRPC(&h.o, h.serveForwarded)
+	h.rpc.handle(methodPayloads, h.servePayloads)
+	h.rpc.handle(methodEntry, h.serveEntry)
+	h.rpc.handle(methodLeader, h.serveLeader)
+	h.rpc.handle(methodWhole, h.serveWhole)
+	h.rpc.handle(methodMembership, h.serveMembership)
+	h.rpc.handle(methodChange, h.serveChange)
+	if err := h.startRaft(); err != nil {
+		h.cancel()
+		h.events.close()
+		return nil, err
+	}
+	h.rpc.serve(o.RPCListener)
+	return h, nil
+}
+
+func (h *Host) startRaft() error {
+	o := &h.o
+	hostname, err := os.Hostname()
+	if err != nil {
+		return fmt.Errorf("consensus: %w", err)
+	}
+	logdb := &capturingFactory{inner: o.test.logDB, captured: &h.logdb}
+	if logdb.inner == nil && !o.test.useLogDB {
+		logdb.inner = o.Journal.Factory()
+	}
+	c := config.NodeHostConfig{
+		NodeHostDir:         o.Dir,
+		RTTMillisecond:      uint64(o.RTT.Milliseconds()),
+		RaftAddress:         o.RaftAddress,
+		ListenAddress:       o.RaftListen,
+		RaftEventListener:   h,
+		SystemEventListener: systemListener{h},
+		MaxSendQueueSize:    o.Limits.SendQueueBytes,
+		MaxReceiveQueueSize: o.Limits.ReceiveQueueBytes,
+	}
+	c.Expert.FS = newRaftFS(o.FS, o.Dir, hostname)
+	c.Expert.TransportFactory = o.Transport
+	c.Expert.Engine = config.EngineConfig{ExecShards: o.Limits.Workers, CommitShards: o.Limits.Workers, ApplyShards: o.Limits.Workers, SnapshotShards: 4 * o.Limits.Workers, CloseShards: o.Limits.Workers}
+	c.Expert.LogDB = config.GetTinyMemLogDBConfig()
+	c.Expert.LogDB.Shards = 1
+	if logdb.inner != nil {
+		c.Expert.LogDBFactory = logdb
+	}
+	nh, err := dragonboat.NewNodeHost(c)
+	if err != nil {
+		return fmt.Errorf("consensus: start node host in %s: %w", o.Dir, err)
+	}
+	h.nh = nh
+	return nil
+}
+
+// capturingFactory keeps the log store that dragonboat opened: what it says of a replica decides how that is started.
+type capturingFactory struct {
+	inner    config.LogDBFactory
+	captured *raftio.ILogDB
+}
+
+func (f *capturingFactory) Name() string { return f.inner.Name() }
+
+func (f *capturingFactory) Create(c config.NodeHostConfig, cb config.LogDBCallback, dirs, wals []string) (raftio.ILogDB, error) {
+	db, err := f.inner.Create(c, cb, dirs, wals)
+	*f.captured = db
+	return db, err
+}
 
 // Close stops everything; pending proposals get ErrNotApplied or ErrUnknownOutcome.
-func (h *Host) Close() error { return nil }
+func (h *Host) Close() error {
+	h.mu.Lock()
+	if h.closed {
+		h.mu.Unlock()
+		return nil
+	}
+	h.closed = true
+	replicas := h.replicasLocked()
+	h.mu.Unlock()
+	h.cancel()
+	errs := []error{h.rpc.close()}
+	for _, r := range replicas {
+		r.proposer.shut(ErrClosed)
+	}
+	h.running.Wait()
+	h.nh.Close()
+	for _, r := range replicas {
+		<-r.unloaded
+	}
+	h.events.close()
+	return errors.Join(errs...)
+}
 
-// StartReplica starts a replica on this node; safe to repeat after a restart. It refuses with ErrDamaged when the rows are ahead
-// of the log or the journal holds damage that no peer could repair.
-func (h *Host) StartReplica(ctx context.Context, spec ReplicaSpec) error { return errTODO }
+// background runs fn until its context ends: the replica's, or the host's for shard 0. False: closing, fn does not run.
+func (h *Host) background(shard, replica uint64, fn func(context.Context)) bool {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	if h.closed {
+		return false
+	}
+	ctx, group := h.ctx, &sync.WaitGroup{}
+	if shard != 0 {
+		r := h.replicas[shard]
+		if r == nil || r.replica != replica {
+			return false
+		}
+		c := h.contexts[r]
+		ctx, group = c.ctx, c.running
+	}
+	h.running.Add(1)
+	group.Add(1)
+	go func() {
+		defer h.running.Done()
+		defer group.Done()
+		fn(ctx)
+	}()
+	return true
+}
 
-// StopReplica stops the local replica and waits until its machine is closed.
-func (h *Host) StopReplica(shard uint64) error { return errTODO }
+func (h *Host) replica(shard uint64) *replica {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return h.replicas[shard]
+}
 
-// RemoveReplicaData forgets a stopped replica that was removed from its shard: Raft's records and the journal's payloads.
-func (h *Host) RemoveReplicaData(shard, replica uint64) error { return errTODO }
+func (h *Host) replicasLocked() []*replica {
+	var list []*replica
+	for _, shard := range sortedKeys(h.replicas) {
+		list = append(list, h.replicas[shard])
+	}
+	return list
+}
 
 // Replicas lists the local replicas by shard.
-func (h *Host) Replicas() []ReplicaStatus { return nil }
-
-// AddReplica adds a member, or promotes a non-voting one.
-func (h *Host) AddReplica(ctx context.Context, shard, replica uint64, raftAddr string, nonVoting bool) error {
-	return errTODO
+func (h *Host) Replicas() []ReplicaStatus {
+	h.mu.RLock()
+	list := h.replicasLocked()
+	h.mu.RUnlock()
+	roles := map[uint64]Role{}
+	for _, s := range h.nh.GetNodeHostInfo(dragonboat.NodeHostInfoOption{SkipLogInfo: true}).ShardInfoList {
+		switch {
+		case s.Pending:
+		case s.IsNonVoting:
+			roles[s.ShardID] = RoleNonVoting
+		default:
+			roles[s.ShardID] = RoleVoter
+		}
+	}
+	out := make([]ReplicaStatus, len(list))
+	for i, r := range list {
+		out[i] = r.status()
+		if out[i].Role == RoleUnknown {
+			out[i].Role = roles[r.shard]
+		}
+	}
+	return out
 }
-
-// RemoveReplica removes a member.
-func (h *Host) RemoveReplica(ctx context.Context, shard, replica uint64) error { return errTODO }
-
-// Membership reads the shard's configuration, linearizably.
-func (h *Host) Membership(ctx context.Context, shard uint64) (Membership, error) {
-	return Membership{}, errTODO
-}
-
-// TransferLeader asks for leadership to move; there is no guarantee.
-func (h *Host) TransferLeader(shard, replica uint64) error { return errTODO }
-
-// SetPeers replaces the address book.
-func (h *Host) SetPeers(peers []Peer) {}
-
-// SetPlacement says where a shard's replicas live.
-func (h *Host) SetPlacement(shard uint64, placement []Placement) {}
 
 // Propose sends a command on its way; see Proposal.
-func (h *Host) Propose(p *Proposal) { p.Done(nil, notApplied(errTODO)) }
+func (h *Host) Propose(p *Proposal) {
+	h.mu.RLock()
+	r, f, closed := h.replicas[p.Shard], h.forwarders[p.Shard], h.closed
+	h.mu.RUnlock()
+	switch {
+	case closed:
+		p.Done(nil, notApplied(ErrClosed))
+	case r != nil:
+		r.proposer.propose(p)
+	case f != nil:
+		f.propose(p)
+	default:
+		if f = h.newForwarder(p.Shard); f == nil {
+			p.Done(nil, notApplied(ErrClosed))
+			return
+		}
+		f.propose(p)
+	}
+}
 
-// ReadBarrier returns nil when everything acknowledged before the call is applied in the local replica.
-func (h *Host) ReadBarrier(ctx context.Context, shard uint64) error { return errTODO }
-
-// Leader is a hint, from any node.
-func (h *Host) Leader(shard uint64) (node NodeID, term uint64, ok bool) { return 0, 0, false }
+func (h *Host) newForwarder(shard uint64) *forwarder {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return nil
+	}
+	if f := h.forwarders[shard]; f != nil {
+		return f
+	}
+	f := newForwarder(h, shard)
+	h.forwarders[shard] = f
+	h.running.Add(1)
+	go func() {
+		defer h.running.Done()
+		f.run(h.ctx)
+	}()
+	return f
+}
 
 // Leading says whether this node leads the shard and applied its own leader-start of that term.
-func (h *Host) Leading(shard uint64) (term uint64, ok bool) { return 0, false }
+func (h *Host) Leading(shard uint64) (term uint64, ok bool) {
+	r := h.replica(shard)
+	if r == nil {
+		return 0, false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.leadingLocked()
+}
 
-// Clock reads the shard's replicated time in milliseconds.
-func (h *Host) Clock(shard uint64) uint64 { return 0 }
+// Clock reads the shard's replicated time in milliseconds: on the leader as it passes, elsewhere as last applied.
+func (h *Host) Clock(shard uint64) uint64 {
+	r := h.replica(shard)
+	if r == nil {
+		return 0
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.clockLocked()
+}
 
-// Handle registers the function that answers a method of the node RPC.
+// Handle registers the function that answers a method of the node RPC. Names beginning with a tilde are ours.
 func (h *Host) Handle(method string, fn func(ctx context.Context, from NodeID, body []byte) ([]byte, error)) {
+	h.rpc.handle(method, fn)
 }
 
-// Call asks a node.
+// Call asks a node. ErrUnreachable does not say whether the node heard; *RemoteError is its refusal.
 func (h *Host) Call(ctx context.Context, node NodeID, method string, body []byte) ([]byte, error) {
-	return nil, errTODO
+	addr, err := h.rpcAddr(node)
+	if err != nil {
+		return nil, err
+	}
+	return h.rpc.call(ctx, addr, method, body)
 }
 
-// CallAddr asks whoever listens at addr.
+// CallAddr asks whoever listens at addr: for a node that joins and knows nothing else yet.
 func (h *Host) CallAddr(ctx context.Context, addr, method string, body []byte) ([]byte, error) {
-	return nil, errTODO
+	return h.rpc.call(ctx, addr, method, body)
 }
 
-// OnDamage is to be called by the journal's own OnDamage: it repairs a committed entry from a peer or marks the replica damaged.
-func (h *Host) OnDamage(d journal.Damage) {}
+func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K {
+	keys := make([]K, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+func isNotExist(err error) bool { return errors.Is(err, os.ErrNotExist) }

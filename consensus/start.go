@@ -1,0 +1,258 @@
+package consensus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/lni/dragonboat/v4"
+	"github.com/lni/dragonboat/v4/config"
+	"github.com/lni/dragonboat/v4/raftio"
+	pb "github.com/lni/dragonboat/v4/raftpb"
+	sm "github.com/lni/dragonboat/v4/statemachine"
+
+	"github.com/tallymq/tallymq/consensus/stream"
+)
+
+// StartReplica starts a replica on this node; safe to repeat after a restart. It refuses with ErrDamaged when the rows
+// are ahead of the log or behind what the log no longer holds, or when the journal has damage that no peer could
+// repair: such a replica must be removed and rebuilt under a new id.
+func (h *Host) StartReplica(ctx context.Context, spec ReplicaSpec) error {
+	if spec.Shard == 0 || spec.Replica == 0 {
+		return fmt.Errorf("consensus: start replica: shard %d replica %d: ids begin at 1", spec.Shard, spec.Replica)
+	}
+	h.mu.Lock()
+	switch {
+	case h.closed:
+		h.mu.Unlock()
+		return ErrClosed
+	case h.replicas[spec.Shard] != nil || h.starting[spec.Shard]:
+		h.mu.Unlock()
+		return fmt.Errorf("%w: shard %d", ErrAlreadyStarted, spec.Shard)
+	}
+	h.starting[spec.Shard] = true
+	if len(spec.Initial) > 0 {
+		h.initial[spec.Shard] = spec.Initial
+	}
+	h.mu.Unlock()
+	defer func() {
+		h.mu.Lock()
+		delete(h.starting, spec.Shard)
+		h.mu.Unlock()
+	}()
+	if err := h.startReplica(ctx, spec); err != nil {
+		return fmt.Errorf("consensus: start shard %d replica %d: %w", spec.Shard, spec.Replica, err)
+	}
+	return nil
+}
+
+func (h *Host) startReplica(ctx context.Context, spec ReplicaSpec) error {
+	// Nothing of the replica runs yet, so an error leaves everything as it was on disk.
+	past, err := h.readPast(spec.Shard, spec.Replica)
+	if err != nil {
+		return err
+	}
+	repull, err := h.repairKnown(ctx, spec.Shard, spec.Replica)
+	if err != nil {
+		return err
+	}
+	m := h.o.Machines(spec.Shard, spec.Replica)
+	r, err := h.openReplica(ctx, spec, m, past)
+	if err != nil {
+		return errors.Join(err, m.Close())
+	}
+	if repull {
+		if err := r.payloads.begin(); err != nil {
+			return errors.Join(err, m.Close())
+		}
+	}
+	rctx, cancel := context.WithCancel(h.ctx)
+	h.mu.Lock()
+	if h.closed {
+		h.mu.Unlock()
+		cancel()
+		return errors.Join(ErrClosed, m.Close())
+	}
+	// Registered before dragonboat knows it: the first leader event must find it.
+	h.replicas[spec.Shard] = r
+	h.contexts[r] = replicaContext{ctx: rctx, cancel: cancel, running: &sync.WaitGroup{}}
+	h.mu.Unlock()
+	go r.proposer.run()
+	initial, join := spec.Initial, spec.Join
+	if past.bootstrapped {
+		initial, join = nil, false
+	}
+	err = h.nh.StartOnDiskReplica(initial, join, func(uint64, uint64) sm.IOnDiskStateMachine { return r }, h.config(spec, past))
+	if err != nil {
+		h.unregister(r)
+		r.proposer.shut(ErrClosed)
+		if errors.Is(err, dragonboat.ErrReplicaRemoved) {
+			err = fmt.Errorf("%w: %w", ErrReplicaRemoved, err)
+		}
+		return errors.Join(err, m.Close())
+	}
+	r.payloads.run()
+	return nil
+}
+
+// config is a replica's Raft configuration.
+func (h *Host) config(spec ReplicaSpec, past past) config.Config {
+	return config.Config{
+		ShardID: spec.Shard, ReplicaID: spec.Replica,
+		CheckQuorum: true, PreVote: true,
+		ElectionRTT: h.o.ElectionRTT, HeartbeatRTT: h.o.HeartbeatRTT,
+		SnapshotEntries: 0, CompactionOverhead: keepAll, // by our own request, by bytes
+		MaxInMemLogSize: h.o.Limits.InMemoryLogBytes,
+		IsNonVoting:     past.nonVoting(spec.NonVoting),
+		Quiesce:         false,
+	}
+}
+
+// openReplica opens the machine and compares what it says with the log.
+func (h *Host) openReplica(ctx context.Context, spec ReplicaSpec, m Machine, past past) (*replica, error) {
+	applied, meta, err := m.Open(ctx.Done())
+	if err != nil {
+		return nil, fmt.Errorf("open machine: %w", err)
+	}
+	if applied > past.lastIndex {
+		// dragonboat would skip later entries up to applied, silently: divergence.
+		return nil, fmt.Errorf("%w: rows are at %d, the log ends at %d", ErrDamaged, applied, past.lastIndex)
+	}
+	if past.snapshot.Dummy && past.snapshot.OnDiskIndex > applied {
+		// The entries in between are gone; dragonboat would panic at every start (#410).
+		return nil, fmt.Errorf("%w: rows are at %d, the log begins behind %d", ErrDamaged, applied, past.snapshot.OnDiskIndex)
+	}
+	state, err := stream.DecodeMeta(meta)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	r := &replica{host: h, shard: spec.Shard, replica: spec.Replica, machine: m, openApplied: applied, state: state, unloaded: make(chan struct{})}
+	r.session = h.nh.GetNoOPSession(spec.Shard)
+	if r.payloads, err = newPuller(h, spec.Shard, spec.Replica, m); err != nil {
+		return nil, err
+	}
+	l := h.o.Limits
+	r.keeper = &keeper{snapshotBytes: l.SnapshotBytes, keepBytes: l.LogKeepBytes, ask: func() { h.snapshotInBackground(r) }}
+	r.proposer = newProposer(h.o.Node, l, h.o.Logger, r, newWindow(l.ShardWindowBytes, h.nodeWindow))
+	r.proposer.leadership, r.proposer.present = r.reading, r.ownStream
+	r.applied, r.stream = applied, state.Stream(h.o.Node)
+	r.appliedTerm, r.appliedNode, r.clock = state.Term(), state.Leader(), state.Clock()
+	return r, nil
+}
+
+func (r *replica) ownStream() stream.Stream {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.stream
+}
+
+// past is what the log store knows of a replica before it is started.
+type past struct {
+	bootstrapped bool
+	snapshot     pb.Snapshot
+	lastIndex    uint64
+	joinedAs     joinedAs
+}
+
+// joinedAs is how the log, as far as it is kept, says that the replica became a member.
+type joinedAs uint8
+
+const (
+	joinedUnknown joinedAs = iota
+	joinedVoter
+	joinedNonVoting
+)
+
+// nonVoting is the flag to start with. dragonboat panics when a replica that is started as a voter meets in its
+// snapshot or its log the change that made it non-voting, even if it was promoted since (#204); and one started as
+// non-voting never votes if its log says that it was a voter from the start. So the flag is not remembered and not the
+// caller's belief: it is what the replica is where its log begins, and replaying the log does the rest.
+func (p past) nonVoting(spec bool) bool {
+	if p.joinedAs == joinedUnknown {
+		return spec
+	}
+	return p.joinedAs == joinedNonVoting
+}
+
+func (h *Host) readPast(shard, replica uint64) (past, error) {
+	var p past
+	if h.logdb == nil {
+		return past{lastIndex: ^uint64(0), bootstrapped: h.nh.HasNodeInfo(shard, replica)}, nil
+	}
+	boot, err := h.logdb.GetBootstrapInfo(shard, replica)
+	if errors.Is(err, raftio.ErrNoBootstrapInfo) {
+		return p, nil
+	}
+	if err != nil {
+		return p, fmt.Errorf("read bootstrap record: %w", err)
+	}
+	p.bootstrapped = true
+	if p.snapshot, err = h.logdb.GetSnapshot(shard, replica); err != nil {
+		return p, fmt.Errorf("read snapshot record: %w", err)
+	}
+	p.lastIndex = p.snapshot.Index
+	state, err := h.logdb.ReadRaftState(shard, replica, p.snapshot.Index)
+	if err != nil && !errors.Is(err, raftio.ErrNoSavedLog) {
+		return p, fmt.Errorf("read raft state: %w", err)
+	}
+	first := max(state.FirstIndex, 1)
+	if state.EntryCount > 0 {
+		p.lastIndex = max(p.lastIndex, state.FirstIndex+state.EntryCount-1)
+	}
+	switch m := p.snapshot.Membership; {
+	case !boot.Join:
+		p.joinedAs = joinedVoter
+	case has(m.NonVotings, replica):
+		p.joinedAs = joinedNonVoting
+	case has(m.Addresses, replica):
+		p.joinedAs = joinedVoter
+	default:
+		err = h.scanJoin(&p, shard, replica, max(first, p.snapshot.Index+1))
+	}
+	return p, err
+}
+
+func has(m map[uint64]string, replica uint64) bool {
+	_, ok := m[replica]
+	return ok
+}
+
+// scanJoin looks in the log for the change that made the replica a member. It reads the whole log of a replica that
+// joined and has no snapshot yet, which is short.
+func (h *Host) scanJoin(p *past, shard, replica, low uint64) error {
+	for low <= p.lastIndex {
+		entries, _, err := h.logdb.IterateEntries(nil, 0, shard, replica, low, p.lastIndex+1, scanBytes)
+		if err != nil {
+			return fmt.Errorf("read log: %w", err)
+		}
+		if len(entries) == 0 {
+			return nil
+		}
+		for _, e := range entries {
+			if e.Type != pb.ConfigChangeEntry {
+				continue
+			}
+			var cc pb.ConfigChange
+			if err := cc.Unmarshal(e.Cmd); err != nil {
+				return fmt.Errorf("%w: config change %d: %w", ErrDamaged, e.Index, err)
+			}
+			if cc.ReplicaID != replica {
+				continue
+			}
+			switch cc.Type {
+			case pb.AddNode:
+				p.joinedAs = joinedVoter
+				return nil
+			case pb.AddNonVoting:
+				p.joinedAs = joinedNonVoting
+				return nil
+			}
+		}
+		low = entries[len(entries)-1].Index + 1
+	}
+	return nil
+}
+
+// scanBytes is how much of the log is read at once while looking for a membership change.
+const scanBytes = 8 * mib
