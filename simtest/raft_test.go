@@ -164,6 +164,11 @@ func (quietRaft) Errorf(string, ...any)    {}
 // returns neither host nor error.
 func (quietRaft) Panicf(format string, a ...any) { panic(fmt.Errorf(format, a...)) }
 
+// quietLogs may be called once per process only.
+var quietLogs = sync.OnceFunc(func() {
+	logger.SetLoggerFactory(func(string) logger.ILogger { return quietRaft{} })
+})
+
 // raftWorld is what clients use to find nodes: it belongs to no process.
 type raftWorld struct {
 	mu    sync.Mutex
@@ -219,7 +224,7 @@ func (r *raftWorld) boot(p *Process) error {
 // raftScenario runs the world of this file and returns how many proposals were
 // acknowledged.
 func raftScenario(t *testing.T, seed uint64, verbs []Verb) (acknowledged int) {
-	logger.SetLoggerFactory(func(string) logger.ILogger { return quietRaft{} })
+	quietLogs()
 	Run(t, seed, func(w *World) {
 		r := &raftWorld{hosts: map[string]*dragonboat.NodeHost{}}
 		// A node whose disk fails or that comes back while another incarnation's state is
@@ -233,7 +238,7 @@ func raftScenario(t *testing.T, seed uint64, verbs []Verb) (acknowledged int) {
 		})
 		t.Logf("plan:\n%v", plan)
 		time.Sleep(2 * time.Second)
-		c := &raftClients3{w: w, r: r, acked: map[uint64]map[string]bool{}}
+		c := &raftRun{w: w, r: r, acked: map[uint64]map[string]bool{}}
 		stop := make(chan struct{})
 		var wg sync.WaitGroup
 		for i := range raftClients {
@@ -248,7 +253,7 @@ func raftScenario(t *testing.T, seed uint64, verbs []Verb) (acknowledged int) {
 	return acknowledged
 }
 
-type raftClients3 struct {
+type raftRun struct {
 	w     *World
 	r     *raftWorld
 	mu    sync.Mutex
@@ -257,7 +262,7 @@ type raftClients3 struct {
 }
 
 // propose proposes one entry after another, each at the next node in turn.
-func (c *raftClients3) propose(client int, stop chan struct{}) {
+func (c *raftRun) propose(client int, stop chan struct{}) {
 	for n := 0; ; n++ {
 		select {
 		case <-stop:
@@ -282,7 +287,7 @@ func (c *raftClients3) propose(client int, stop chan struct{}) {
 }
 
 // proposeOnce runs in the node's process: a proposal dies with it.
-func (c *raftClients3) proposeOnce(node string, shard uint64, cmd string) error {
+func (c *raftRun) proposeOnce(node string, shard uint64, cmd string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	result := make(chan error, 1)
@@ -304,10 +309,10 @@ func (c *raftClients3) proposeOnce(node string, shard uint64, cmd string) error 
 	}
 }
 
-func (c *raftClients3) acknowledged() int { c.mu.Lock(); defer c.mu.Unlock(); return c.count }
+func (c *raftRun) acknowledged() int { c.mu.Lock(); defer c.mu.Unlock(); return c.count }
 
 // mustProgress: faults are over, so proposals succeed again, at every node.
-func (c *raftClients3) mustProgress(t *testing.T, when string) {
+func (c *raftRun) mustProgress(t *testing.T, when string) {
 	for _, node := range raftNodes {
 		for shard := uint64(1); shard <= raftShards; shard++ {
 			err := errors.New("not tried")
@@ -324,7 +329,7 @@ func (c *raftClients3) mustProgress(t *testing.T, when string) {
 }
 
 // verify: what was acknowledged is on every node, and all nodes have the same.
-func (c *raftClients3) verify(t *testing.T) int {
+func (c *raftRun) verify(t *testing.T) int {
 	for shard := uint64(1); shard <= raftShards; shard++ {
 		var first []string
 		for _, node := range raftNodes {
@@ -371,11 +376,53 @@ func (c *raftClients3) verify(t *testing.T) int {
 	return c.acknowledged()
 }
 
-func raftVerbs() []Verb { return slices.Concat(ProcessVerbs, NetworkVerbs, DiskVerbs) }
+// raftVerbs are the faults that dragonboat survives with liveness. Skew is not
+// among them, see TestKnownWallClockStep.
+func raftVerbs() []Verb {
+	return slices.Concat([]Verb{Kill, Power, Pause}, NetworkVerbs, DiskVerbs)
+}
 
 func TestRaftSurvivesThePlan(t *testing.T) {
 	SkipWithoutOverlay(t)
 	if n := raftScenario(t, seedFromEnv(t, 1), raftVerbs()); n == 0 {
 		t.Error("nothing was acknowledged: the test shows nothing")
 	}
+}
+
+// TestKnownWallClockStep keeps a defect of a dependency in view: the circuit breaker
+// of dragonboat's transport (goutils, rubyist/circuitbreaker, Breaker.state) compares
+// wall clocks. A node whose clock was ahead while a peer could not be reached, and is
+// set right again, does not reconnect to that peer for as long as it was ahead. Seed 5
+// of an earlier plan found it. When this test fails the defect is gone: put Skew into
+// raftVerbs.
+func TestKnownWallClockStep(t *testing.T) {
+	SkipWithoutOverlay(t)
+	quietLogs()
+	Run(t, 1, func(w *World) {
+		r := &raftWorld{hosts: map[string]*dragonboat.NodeHost{}}
+		s := NewSupervisor(w, r.boot)
+		for _, name := range raftNodes {
+			s.Start(w.Process(name))
+		}
+		c := &raftRun{w: w, r: r, acked: map[uint64]map[string]bool{}}
+		time.Sleep(3 * time.Second)
+		for _, name := range raftNodes[:2] {
+			w.Process(name).Skew(5 * time.Minute)
+		}
+		s.hold(w.Process("n3"))
+		w.Process("n3").Kill()
+		time.Sleep(10 * time.Second)
+		for _, name := range raftNodes[:2] {
+			w.Process(name).Skew(0)
+		}
+		s.release(w.Process("n3"))
+		time.Sleep(time.Minute)
+		if err := c.proposeOnce("n3", 1, "late"); err == nil {
+			t.Error("n3 is back after a minute: the defect is gone")
+		}
+		time.Sleep(5 * time.Minute)
+		if err := c.proposeOnce("n3", 1, "after five minutes"); err != nil {
+			t.Errorf("n3 is not back after five minutes: %v", err)
+		}
+	})
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/tallymq/tallymq/simtest/internal/hook"
 	"github.com/tallymq/tallymq/simtest/network"
+	"github.com/tallymq/tallymq/simtest/point"
 	"github.com/tallymq/tallymq/simtest/trace"
 )
 
@@ -22,6 +23,12 @@ const howTo = "the simulator needs its build overlay; run\n" +
 	"\tgo test -overlay=$(tallymq sim overlay) ./...\n" +
 	"or, inside the tallymq repository,\n" +
 	"\tgo test -overlay=$(go run ./simtest/internal/overlaypath) ./simtest/..."
+
+// coverage counts the rare places that the worlds of this binary reach.
+var coverage = point.New()
+
+// Coverage returns what all worlds of this process together have reached.
+func Coverage() *point.Coverage { return coverage }
 
 // Active says whether this binary was built with the overlay, that is, whether
 // Run works.
@@ -53,7 +60,21 @@ func Run(t *testing.T, seed uint64, body func(w *World)) {
 	full, done := traceFile(t)
 	defer done()
 	real := time.Now()
+	defer coverage.Start(seed)()
 	var w *World
+	// Deferred: a test that failed inside the bubble ends with it.
+	defer func() {
+		if w == nil {
+			return
+		}
+		elapsed := time.Since(real)
+		t.Logf("seed %d: %d events, hash %016x, simulated %v in %v (%.0f times real time)",
+			seed, w.Trace.Count(), w.Trace.Hash(), w.lasted.Round(time.Millisecond), elapsed.Round(time.Millisecond),
+			float64(w.lasted)/float64(elapsed))
+		if t.Failed() {
+			t.Log(w.report())
+		}
+	}()
 	synctest.Test(t, func(t *testing.T) {
 		hook.Begin(seed)
 		defer hook.End()
@@ -64,13 +85,6 @@ func Run(t *testing.T, seed uint64, body func(w *World)) {
 		w.run(body)
 		w.close()
 	})
-	elapsed := time.Since(real)
-	t.Logf("seed %d: %d events, hash %016x, simulated %v in %v (%.0f times real time)",
-		seed, w.Trace.Count(), w.Trace.Hash(), w.lasted.Round(time.Millisecond), elapsed.Round(time.Millisecond),
-		float64(w.lasted)/float64(elapsed))
-	if t.Failed() {
-		t.Log(w.report())
-	}
 }
 
 // traceFile opens the file for the whole trace, when one is asked for.

@@ -98,16 +98,10 @@ func (h *Host) dial(ctx context.Context, network, address string) (net.Conn, str
 	if err := sleep(ctx, rtt); err != nil {
 		return nil, "given up", fail(err)
 	}
-	n.mu.Lock()
-	cut := d.cut || n.directionLocked(peer.name, h.name).cut
-	if peer.hang || cut || (!peer.up && peer.silent) {
-		n.mu.Unlock()
-		err := sleep(ctx, dialHangMax)
-		if err == nil {
-			err = os.NewSyscallError("connect", syscall.ETIMEDOUT)
-		}
+	if err := n.reach(ctx, h.name, peer, dialHangMax); err != nil {
 		return nil, "hung", fail(err)
 	}
+	n.mu.Lock()
 	defer n.mu.Unlock()
 	l := n.listeners[full]
 	if l == nil || peer.refuse || !peer.up || len(l.queue) == cap(l.queue) {
@@ -116,6 +110,28 @@ func (h *Host) dial(ctx context.Context, network, address string) (net.Conn, str
 	near, far := n.pipeLocked(h, peer, portOf(full))
 	l.queue <- far // has room, see above; only this lock's holder adds
 	return near, "connected as stream " + itoa(int(near.stream)), nil
+}
+
+// reach waits until both directions between two hosts are open and the peer's
+// machine is on, as repeated SYNs find out; at most for limit.
+func (n *Network) reach(ctx context.Context, from string, peer *Host, limit time.Duration) error {
+	deadline := time.Now().Add(limit)
+	for {
+		n.mu.Lock()
+		there, back := n.directionLocked(from, peer.name), n.directionLocked(peer.name, from)
+		open := !there.cut && !back.cut && !peer.hang && (peer.up || !peer.silent)
+		retry := time.Duration(n.rng.Int64N(int64(synRetryMax)))
+		n.mu.Unlock()
+		if open {
+			return nil
+		}
+		if err := sleep(ctx, retry); err != nil {
+			return err
+		}
+		if time.Now().After(deadline) {
+			return os.NewSyscallError("connect", syscall.ETIMEDOUT)
+		}
+	}
 }
 
 // sleep waits, or until the context ends.

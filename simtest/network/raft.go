@@ -72,7 +72,7 @@ type raftConn struct {
 	target string
 }
 
-// connect takes a round trip; a cut link lets it hang.
+// connect takes a round trip, and waits while the link is cut.
 func (c *raftConn) connect(ctx context.Context) error {
 	n := c.t.host.net
 	n.mu.Lock()
@@ -83,17 +83,16 @@ func (c *raftConn) connect(ctx context.Context) error {
 	}
 	d, back := n.directionLocked(c.t.host.name, peer.name), n.directionLocked(peer.name, c.t.host.name)
 	rtt := n.profileLocked(d).delay(n.rng, 0) + n.profileLocked(back).delay(n.rng, 0)
-	cut := d.cut || back.cut
 	n.mu.Unlock()
-	if cut {
-		rtt = dialHangMax
-	}
 	if err := sleep(ctx, rtt); err != nil {
+		return err
+	}
+	if err := n.reach(ctx, c.t.host.name, peer, raftDialMax); err != nil {
 		return err
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if cut || n.raft[c.target] == nil {
+	if n.raft[c.target] == nil {
 		return errRaftDown
 	}
 	return nil
