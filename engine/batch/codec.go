@@ -12,9 +12,10 @@ import (
 
 // scratch is what one decompression needs; pools keep it warm so that the produce path does not allocate.
 type scratch struct {
-	out  []byte // decompressed bytes
-	src  bytes.Reader
-	gzip gzip.Reader
+	out    []byte // decompressed bytes
+	src    bytes.Reader
+	gzip   gzip.Reader
+	parsed parsed // the record that iteration is at
 }
 
 // A scratch holds nothing that belongs to a goroutine: no channels, no goroutines of its own.
@@ -85,13 +86,18 @@ func (s *scratch) gunzip(src []byte, bytesMax int) *Error {
 		return failf(ErrCorrupt, consumed(), "gzip: %v", err)
 	}
 	for {
-		if len(s.out) == cap(s.out) && !s.room(1, bytesMax) {
+		if len(s.out) == bytesMax {
 			// Full to the limit: only the end may follow.
 			var one [1]byte
 			n, err := s.gzip.Read(one[:])
 			if n == 0 && err == io.EOF {
 				return nil
 			}
+			return tooLarge(consumed(), bytesMax)
+		}
+		// There is room for one byte at least, else the loop would read nothing for ever: a warm buffer may be larger
+		// than the limit.
+		if !s.room(1, bytesMax) {
 			return tooLarge(consumed(), bytesMax)
 		}
 		n, err := s.gzip.Read(s.out[len(s.out):min(cap(s.out), bytesMax)])
@@ -169,37 +175,37 @@ func newZstdDecoder() *zstd.Decoder {
 }
 
 func (s *scratch) unzstd(src []byte, bytesMax int) *Error {
-	// The decoder never writes beyond the capacity it is given, so capacity is the bound: what the frame declares, or
-	// else a guess that doubles. A warm buffer is large enough at once.
-	guess := 4 * len(src)
 	var frame zstd.Header
 	if err := frame.Decode(src); err != nil {
 		return failf(ErrCorrupt, 0, "zstd: %v", err)
 	}
+	guess := 4 * len(src)
 	if frame.HasFCS {
 		if frame.FrameContentSize > uint64(bytesMax) {
 			return tooLarge(0, bytesMax)
 		}
 		guess = int(frame.FrameContentSize)
 	}
-	if !s.room(min(max(guess, 1), bytesMax), bytesMax) {
-		return tooLarge(0, bytesMax)
-	}
+	// The decoder never writes beyond the capacity it is given, so capacity is the bound: what the frame declares, or
+	// else a guess that doubles; a warm buffer is large enough at once. Out of room, the decoder may say that a block
+	// is bigger than a block can be. So that such a block can be told from a lack of room, there is always room for
+	// one block more than the limit.
+	most := bytesMax + zstdBlockBytesMax
+	s.room(min(guess+zstdBlockBytesMax, most), most)
 	for {
-		bound := min(cap(s.out), bytesMax)
+		bound := min(cap(s.out), most)
 		out, err := zstdDecoder.DecodeAll(src, s.out[:0:bound])
-		if err == nil {
-			if len(out) > bytesMax {
-				return tooLarge(0, bytesMax)
-			}
+		switch {
+		case len(out) > bytesMax:
+			return tooLarge(0, bytesMax)
+		case err == nil:
 			s.out = out
 			return nil
-		}
-		if err != zstd.ErrDecoderSizeExceeded {
+		case err != zstd.ErrDecoderSizeExceeded && bound-len(out) >= zstdBlockBytesMax:
 			return failf(ErrCorrupt, 0, "zstd: %v", err)
-		}
-		if bound == bytesMax || !s.room(min(2*cap(s.out), bytesMax), bytesMax) {
+		case bound == most:
 			return tooLarge(0, bytesMax)
 		}
+		s.room(min(2*bound, most), most)
 	}
 }

@@ -11,7 +11,7 @@ func Records(b []byte) iter.Seq2[Record, error] {
 		var s scratch // not pooled: what is yielded outlives the call
 		h, records, err := open(&s, b)
 		if err == nil {
-			err = each(h, records, func(p *parsed, timestamp int64) bool {
+			err = each(h, records, &s.parsed, func(p *parsed, timestamp int64) bool {
 				return yield(p.record(records, h.BaseOffset, timestamp), nil)
 			})
 		}
@@ -30,7 +30,7 @@ func FindTimestamp(b []byte, ts int64) (offset, timestamp int64, ok bool, err er
 	if err != nil {
 		return 0, 0, false, err
 	}
-	err = each(h, records, func(p *parsed, t int64) bool {
+	err = each(h, records, &s.parsed, func(p *parsed, t int64) bool {
 		if t < ts {
 			return true
 		}
@@ -64,11 +64,11 @@ func open(s *scratch, b []byte) (Header, []byte, error) {
 }
 
 // each parses record after record until visit returns false. A batch may have been compacted: deltas only rise.
-func each(h Header, records []byte, visit func(p *parsed, timestamp int64) bool) error {
-	var p parsed
+// The record handed to visit is p, which lies in a scratch so that it need not be allocated.
+func each(h Header, records []byte, p *parsed, visit func(p *parsed, timestamp int64) bool) error {
 	at, previous := 0, int32(-1)
 	for n := int32(0); n < h.NumRecords; n++ {
-		next, fail := parse(records, at, &p)
+		next, fail := parse(records, at, p)
 		if fail == nil {
 			fail = checkDelta(p.offsetDelta, previous, h.LastOffsetDelta, at, AllowGaps)
 		}
@@ -82,7 +82,7 @@ func each(h Header, records []byte, visit func(p *parsed, timestamp int64) bool)
 		if h.TimestampType() == LogAppendTime {
 			timestamp = h.MaxTimestamp
 		}
-		if !visit(&p, timestamp) {
+		if !visit(p, timestamp) {
 			return nil
 		}
 		at, previous = next, p.offsetDelta

@@ -22,6 +22,9 @@ const (
 	// is not allocated: frames are decoded straight into the bounded buffer.
 	zstdWindowBytesMax = 128 << 20
 
+	// zstdBlockBytesMax is the most one zstd block unfolds to, 128 KiB, and what the decoder wants beyond to be fast.
+	zstdBlockBytesMax = 128<<10 + 64
+
 	// zstdDecodersMax bounds the zstd decoders of the process; further calls wait for one.
 	zstdDecodersMax = 8
 )
