@@ -107,21 +107,34 @@ type Stats struct {
 	OpenTables int64
 	Views      int
 	Iterators  int64
-	// Failing: the last flush or compaction failed. Corrupt is the number of files found corrupt.
+	// Failing: the last flush or compaction failed, or a write of the manifest waits for room. Corrupt is the number of files found corrupt.
 	Failing bool
 	Corrupt int
 }
 
-// Stats looks at the figures; it takes pebble's lock for some microseconds. After Close they are zero.
-func (s *Store) Stats() Stats {
-	if s.entry.enter() {
-		defer s.leave()
-		return s.stats(s.db.Metrics())
+// Stats looks at the figures. Pebble gives them between two writes of its manifest; while such a write waits for a full
+// disk only those are given that are our own. After Close they are zero.
+func (s *Store) Stats() (out Stats) {
+	if !s.entry.enter() {
+		return out
 	}
-	return Stats{}
+	defer s.leave()
+	s.events.mu.Lock()
+	stuck := s.events.stuck > 0
+	s.events.mu.Unlock()
+	if !stuck {
+		out = pebbleStats(s.db.Metrics())
+	}
+	s.events.mu.Lock()
+	out.Failing, out.Corrupt = stuck || s.events.failures > 0, len(s.events.corrupt)
+	s.events.mu.Unlock()
+	s.mu.Lock()
+	out.Views = len(s.views)
+	s.mu.Unlock()
+	return out
 }
 
-func (s *Store) stats(m *pebble.Metrics) Stats {
+func pebbleStats(m *pebble.Metrics) Stats {
 	out := Stats{
 		MemTableBytes: int64(m.MemTable.Size),
 		Flushes:       m.Flush.Count,
@@ -140,11 +153,5 @@ func (s *Store) stats(m *pebble.Metrics) Stats {
 		out.FlushedBytes += int64(l.TableBytesFlushed)
 		out.CompactedBytes += int64(l.TableBytesCompacted)
 	}
-	s.events.mu.Lock()
-	out.Failing, out.Corrupt = s.events.failures > 0, len(s.events.corrupt)
-	s.events.mu.Unlock()
-	s.mu.Lock()
-	out.Views = len(s.views)
-	s.mu.Unlock()
 	return out
 }

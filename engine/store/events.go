@@ -16,11 +16,14 @@ type events struct {
 	// progress is closed and replaced whenever a flush or compaction ended, well or not.
 	progress chan struct{}
 	// finished counts ended flushes: while it stands still, what is durable stands still.
-	finished uint64
+	finished  uint64
+	admission admission
 	// failures in a row of flushes and compactions; above zero the next table waits retryBackoff.
 	failures int
 	// corrupt files already reported.
 	corrupt map[string]bool
+	// stuck is how many writes of the manifest wait for room.
+	stuck int
 	// fatal is set once.
 	fatal error
 	// fatalSet is closed when fatal is set.
@@ -69,10 +72,10 @@ func (e *events) ended(flush, failed bool) {
 
 func (s *Store) listener() *pebble.EventListener {
 	return &pebble.EventListener{
-		// A flush that wrote no table because all its rows were deleted carries an error too, and succeeded: whether
-		// it failed is told by BackgroundError, which comes after it and before the retry.
-		FlushEnd:        func(pebble.FlushInfo) { s.events.ended(true, false) },
-		CompactionEnd:   func(i pebble.CompactionInfo) { s.events.ended(false, i.Err != nil) },
+		FlushBegin: s.events.flushBegan,
+		// Whether a flush failed is told by BackgroundError, which comes after FlushEnd and before the retry.
+		FlushEnd:        s.events.flushEnded,
+		CompactionEnd:   s.events.compactionEnded,
 		BackgroundError: s.backgroundError,
 		DataCorruption:  s.dataCorruption,
 	}

@@ -25,7 +25,7 @@ type guard struct {
 
 func (g *guard) Unwrap() vfs.FS { return g.FS }
 
-// wait ends after retryBackoff, or false when the store ends.
+// wait ends after retryBackoff, or false when the store is closed.
 func (g *guard) wait() bool {
 	t := time.NewTimer(retryBackoff)
 	defer t.Stop()
@@ -34,8 +34,6 @@ func (g *guard) wait() bool {
 		return true
 	case <-g.s.entry.closing:
 		return false
-	case <-g.s.events.fatalSet:
-		return false
 	}
 }
 
@@ -43,10 +41,15 @@ func (g *guard) wait() bool {
 func (g *guard) small(do func() error) error {
 	for reported := false; ; reported = true {
 		err := g.change(do)
+		if errors.Is(err, ErrFatal) && g.s.opened.Load() {
+			g.wait() // pebble's retries go on until Close: at a walk
+		}
 		if !errors.Is(err, syscall.ENOSPC) || !g.s.opened.Load() {
 			return err
 		}
 		if !reported {
+			g.s.stuck(1)
+			defer g.s.stuck(-1)
 			g.s.report(err)
 		}
 		if !g.wait() {
@@ -160,4 +163,11 @@ func (f *guardFile) SyncData() error { return f.g.change(f.File.SyncData) }
 func (f *guardFile) SyncTo(length int64) (full bool, err error) {
 	err = f.g.change(func() error { full, err = f.File.SyncTo(length); return err })
 	return full, err
+}
+
+// stuck counts the writes that wait for room.
+func (s *Store) stuck(n int) {
+	s.events.mu.Lock()
+	defer s.events.mu.Unlock()
+	s.events.stuck += n
 }

@@ -20,10 +20,12 @@ const (
 	// compactionsMax: two of them would starve the apply workers on a machine of two cores unless a debt asks for it.
 	compactionsMax = 2
 
-	// stallMemTables and stallSublevels hold committers back when flushes or compactions do not keep up. They are ours,
+	// stallMemTables and stallTables (of level 0) hold committers back when flushes or compactions do not keep up. They are ours,
 	// not pebble's: pebble waits while it holds its commit lock, so that Close hangs for as long as the disk is full.
 	stallMemTables = 4
-	stallSublevels = 20
+	stallTables    = 150
+	// rowOverheadBytes is a node of the memtable's skip list beyond key and value.
+	rowOverheadBytes = 64
 	// neverStall lifts pebble's own thresholds out of reach (pebble multiplies the first by the size of a memtable).
 	neverStall = 1 << 16
 

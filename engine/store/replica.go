@@ -105,7 +105,7 @@ func (r *Replica) Commit(b *Batch, applied uint64, meta []byte) error {
 	invariant.Check(b.replica == r && b.generation == g, "batch of %s, generation %d, committed to %s, generation %d", b.replica.id, b.generation, r.id, g)
 	invariant.Check(applied >= r.applied.Load(), "replica %s: applied falls from %d to %d", r.id, r.applied.Load(), applied)
 	b.setControl(control{generation: g, applied: applied, meta: meta})
-	if err := s.admitBytes(b.Len(), nil); err != nil {
+	if err := s.admit(b.pb, nil); err != nil {
 		return err
 	}
 	if err := s.apply(b.pb); err != nil {

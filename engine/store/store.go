@@ -26,7 +26,6 @@ type Store struct {
 	opened  atomic.Bool
 	flights flights
 	durable durable
-	admit   admission
 	// flushers are the goroutines of flights.go, one per running or waiting flush.
 	flushers sync.WaitGroup
 
@@ -73,6 +72,11 @@ func Open(o Options) (*Store, error) {
 	if err := s.recover(); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
+	// The only look at pebble's figures that admission takes; nothing runs yet that holds the manifest.
+	tables := int(db.Metrics().Levels[0].TablesCount)
+	s.events.mu.Lock()
+	s.events.admission.tables = tables
+	s.events.mu.Unlock()
 	s.opened.Store(true)
 	return s, nil
 }

@@ -140,7 +140,7 @@ func (s *Store) receive(g generation, rd io.Reader, stop <-chan struct{}) (appli
 
 // install applies a batch of not yet live rows.
 func (s *Store) install(b *Batch, stop <-chan struct{}) error {
-	if err := s.admitBytes(b.pb.Len(), stop); err != nil {
+	if err := s.admit(b.pb, stop); err != nil {
 		return err
 	}
 	if err := s.apply(b.pb); err != nil {

@@ -12,6 +12,7 @@ import (
 	"sort"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -184,10 +185,12 @@ type world struct {
 	h    *history
 	ids  []ID
 	open map[ID]bool
+	// scale multiplies the size of values: large ones fill memtables, so that pebble flushes by itself.
+	scale int
 }
 
 func newWorld(t testing.TB, s *Store, rng *rand.Rand, replicas int) *world {
-	w := &world{t: t, rng: rng, s: s, h: &history{versions: map[ID][]version{}}, open: map[ID]bool{}}
+	w := &world{t: t, rng: rng, s: s, h: &history{versions: map[ID][]version{}}, open: map[ID]bool{}, scale: 1}
 	for i := range replicas {
 		w.ids = append(w.ids, ID{Shard: uint64(1 + i%3), Replica: uint64(10 + i)})
 	}
@@ -207,7 +210,7 @@ func (w *world) replica() (ID, *Replica) {
 func (w *world) key() string { return fmt.Sprintf("k%03d", w.rng.IntN(60)) }
 
 func (w *world) value() string {
-	n := w.rng.IntN(200)
+	n := w.rng.IntN(200 * w.scale)
 	switch w.rng.IntN(60) {
 	case 0:
 		n = 3000
@@ -275,3 +278,6 @@ func (w *world) durable() uint64 {
 	}
 	return seq
 }
+
+// timeAfter is time.After; in a bubble it waits no real time.
+func timeAfter(d time.Duration) <-chan time.Time { return time.After(d) }
