@@ -124,7 +124,6 @@ type footerHead struct {
 }
 
 func (f footerHead) tableBytes() int64 { return align(footerBytes + int64(f.groups)*groupBytes) }
-func (f footerHead) bytes() int64      { return f.tableBytes() + int64(f.blocks)*alignBytes }
 
 func decodeFooterHead(b []byte, segment uint64, offset int64) (f footerHead, err error) {
 	if len(b) < footerBytes || le.Uint32(b) != footerMagic || b[4] != version {

@@ -3,6 +3,7 @@ package journal
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -152,11 +153,21 @@ func TestThreeNodeHosts(t *testing.T) {
 				i++
 			}
 			for n := range hosts {
-				ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-				got, err := hosts[n].SyncRead(ctx, s, nil)
-				cancel()
-				if err != nil || got.(uint64) != want[s] {
-					t.Fatalf("round %d host %d shard %d: sum %v, want %d (%v)", round, n+1, s, got, want[s], err)
+				var got interface{}
+				for {
+					ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+					var err error
+					got, err = hosts[n].SyncRead(ctx, s, nil)
+					cancel()
+					if err == nil {
+						break
+					}
+					if !errors.Is(err, dragonboat.ErrShardNotReady) {
+						t.Fatalf("round %d host %d shard %d: %v", round, n+1, s, err)
+					}
+				}
+				if got.(uint64) != want[s] {
+					t.Fatalf("round %d host %d shard %d: sum %v, want %d", round, n+1, s, got, want[s])
 				}
 			}
 		}
