@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"slices"
@@ -104,36 +105,46 @@ func (v *View) Patch(b []byte) (*View, error) {
 	}
 	next := *v
 	next.version, next.clusterID, next.producers = c.u64(), c.text(), int64(c.u64())
+	c.failed = c.failed || next.version < v.version
+	// Each list is strictly ascending: equal differences have equal bytes.
 	nodes := make([]*Node, c.count(nodeBytesMin))
 	for i := range nodes {
 		nodes[i] = c.node()
+		c.failed = c.failed || i > 0 && nodes[i].ID <= nodes[i-1].ID
 	}
 	shards := make([]*Shard, c.count(shardBytesMin))
 	for i := range shards {
 		shards[i] = c.shard()
+		c.failed = c.failed || i > 0 && shards[i].ID <= shards[i-1].ID
 	}
 	gone := make(map[broker.TopicID]bool)
-	for range c.count(16) {
+	var last broker.TopicID
+	for i := range c.count(len(last)) {
 		var id broker.TopicID
 		copy(id[:], c.take(len(id)))
-		gone[id] = true
+		_, known := v.TopicByID(id)
+		c.failed = c.failed || !known || i > 0 && bytes.Compare(id[:], last[:]) <= 0
+		gone[id], last = true, id
 	}
 	topics := make([]*Topic, c.count(topicBytesMin))
 	for i := range topics {
 		topics[i] = c.topic()
-		gone[topics[i].ID] = true // what is set again replaces the old one
+		id := topics[i].ID
+		c.failed = c.failed || gone[id] || i > 0 && compareTopicID(topics[i-1], id) >= 0
+		gone[id] = true // what is set again replaces the old one
 	}
 	if n := c.count(slotChangeBytes); n > 0 {
 		slots := *v.slots
 		next.slots = &slots
+		previous := -1
 		for range n {
 			s := Slot(c.u8())<<8 | Slot(c.u8())
 			o := SlotOwner{Shard: broker.ShardID(c.u64()), Version: c.u64()}
-			if s >= Slots {
+			if s >= Slots || int(s) <= previous || slots[s] == o {
 				c.failed = true
 				break
 			}
-			slots[s] = o
+			slots[s], previous = o, int(s)
 		}
 	}
 	if err := c.end("view"); err != nil {

@@ -156,7 +156,7 @@ func (p *planner) shard(s *Shard, f ShardFacts) bool {
 	case len(s.Replicas) > ReplicasWanted:
 		return p.surplus(s, f)
 	}
-	return p.balance(s, want, node, found)
+	return p.balance(s, want)
 }
 
 // reconcile finishes the change that is under way for a replica, if one is: done says so, under that the shard is to be
@@ -191,34 +191,27 @@ func (p *planner) bad(s *Shard) []Replica {
 	return out
 }
 
-// candidate is the best live node without a replica of the shard: in a rack that has none, with the fewest replicas,
-// with the lowest id.
-func (p *planner) candidate(s *Shard) (broker.NodeID, bool) {
-	racks := make(map[string]bool)
-	for _, r := range s.Replicas {
-		if n, ok := p.v.Node(r.Node); ok && n.Rack != "" {
-			racks[n.Rack] = true
-		}
-	}
-	better := func(a, b *Node) int {
-		shared := func(n *Node) int {
-			if racks[n.Rack] {
-				return 1
-			}
-			return 0
-		}
-		return cmp.Or(cmp.Compare(shared(a), shared(b)), cmp.Compare(p.load[a.ID], p.load[b.ID]), cmp.Compare(a.ID, b.ID))
-	}
-	var free []*Node
+// free lists the live nodes without a replica of the shard, by id.
+func (p *planner) free(s *Shard) []*Node {
+	var out []*Node
 	for _, n := range p.nodes {
 		if _, hosts := s.On(n.ID); !hosts && p.facts.Alive[n.ID] {
-			free = append(free, n)
+			out = append(out, n)
 		}
 	}
+	return out
+}
+
+// candidate is the best of them for a new replica: in a rack that has none, with the fewest replicas, with the lowest id.
+func (p *planner) candidate(s *Shard) (broker.NodeID, bool) {
+	free := p.free(s)
 	if len(free) == 0 {
 		return broker.NoNode, false
 	}
-	return slices.MinFunc(free, better).ID, true
+	return slices.MinFunc(free, func(a, b *Node) int {
+		return cmp.Or(cmp.Compare(p.racks(s, broker.NoNode, b.ID), p.racks(s, broker.NoNode, a.ID)),
+			cmp.Compare(p.load[a.ID], p.load[b.ID]), cmp.Compare(a.ID, b.ID))
+	}).ID, true
 }
 
 // safeWithout says whether, without a voter, a majority of the others is alive, whole and undamaged.
@@ -236,17 +229,19 @@ func (p *planner) safeWithout(s *Shard, f ShardFacts, victim Replica) bool {
 	return left > 0 && good >= left/2+1
 }
 
-// surplus takes out the voter on the node with the most replicas; of equals rather not the leader.
+// surplus takes out the voter whose going costs the fewest racks; of equals the one on the node with the most replicas,
+// then rather not the leader.
 func (p *planner) surplus(s *Shard, f ShardFacts) bool {
 	rs := slices.Clone(s.Replicas)
-	slices.SortFunc(rs, func(a, b Replica) int {
-		leader := func(r Replica) int {
-			if r.ID == f.Leader {
-				return 1
-			}
-			return 0
+	leads := func(r Replica) int {
+		if r.ID == f.Leader {
+			return 1
 		}
-		return cmp.Or(-cmp.Compare(p.load[a.Node], p.load[b.Node]), cmp.Compare(leader(a), leader(b)), cmp.Compare(a.ID, b.ID))
+		return 0
+	}
+	slices.SortFunc(rs, func(a, b Replica) int {
+		return cmp.Or(cmp.Compare(p.racks(s, b.Node, broker.NoNode), p.racks(s, a.Node, broker.NoNode)),
+			cmp.Compare(p.load[b.Node], p.load[a.Node]), cmp.Compare(leads(a), leads(b)), cmp.Compare(a.ID, b.ID))
 	})
 	for _, r := range rs {
 		if p.safeWithout(s, f, r) {
@@ -257,22 +252,46 @@ func (p *planner) surplus(s *Shard, f ShardFacts) bool {
 	return true
 }
 
-// balance moves a replica to a node that has at least two fewer, when nothing else is going on in the cluster: it adds
-// one there, and the surplus goes later.
-func (p *planner) balance(s *Shard, want int, node broker.NodeID, found bool) bool {
-	if !found || p.busy || want < ReplicasWanted {
-		return false
+// racks counts the racks of a shard's replicas if one node were left and another taken.
+func (p *planner) racks(s *Shard, left, taken broker.NodeID) int {
+	seen := make(map[string]bool)
+	note := func(id broker.NodeID) {
+		if n, ok := p.v.Node(id); ok && id != left && n.Rack != "" {
+			seen[n.Rack] = true
+		}
 	}
-	most := 0
 	for _, r := range s.Replicas {
-		most = max(most, p.load[r.Node])
+		note(r.Node)
 	}
-	if most < p.load[node]+2 {
+	note(taken)
+	return len(seen)
+}
+
+// balance moves a replica to a node that has at least two fewer, when nothing else is going on in the cluster and no
+// rack is lost by it: it adds one there, and the surplus goes later.
+func (p *planner) balance(s *Shard, want int) bool {
+	if p.busy || want < ReplicasWanted {
 		return false
 	}
-	p.busy = true
-	p.load[node]++
-	return p.step(StepAdd, s, Replica{ID: s.NextReplica, Node: node}, "to balance the nodes")
+	from := s.Replicas[0].Node
+	for _, r := range s.Replicas {
+		if p.load[r.Node] > p.load[from] {
+			from = r.Node
+		}
+	}
+	free := p.free(s)
+	slices.SortFunc(free, func(a, b *Node) int { return cmp.Or(cmp.Compare(p.load[a.ID], p.load[b.ID]), cmp.Compare(a.ID, b.ID)) })
+	for _, n := range free {
+		if p.load[from] < p.load[n.ID]+2 {
+			return false
+		}
+		if p.racks(s, from, n.ID) >= p.racks(s, broker.NoNode, broker.NoNode) {
+			p.busy = true
+			p.load[n.ID]++
+			return p.step(StepAdd, s, Replica{ID: s.NextReplica, Node: n.ID}, "to balance the nodes")
+		}
+	}
+	return false
 }
 
 // lead hints at handing the leadership to a node that leads at least two shards fewer.

@@ -12,7 +12,7 @@ type SlotOwner struct {
 }
 
 // SlotOf hashes a group or a transactional id to its slot: FNV-1a of 64 bits over the bytes, the upper half folded
-// onto the lower by exclusive or, the low ten bits of that. It is fixed for ever; testdata and TestSlotOf hold vectors.
+// onto the lower by exclusive or, the low ten bits of that. It is fixed for ever; testdata and TestSlotOf has vectors.
 func SlotOf(name string) Slot {
 	const offset, prime = 14695981039346656037, 1099511628211
 	h := uint64(offset)
