@@ -61,10 +61,9 @@ func TestPowerLossLeavesAPrefix(t *testing.T) {
 // middle of flushes, manifest writes, compactions and deletions of tables.
 func TestPowerLossInsideEveryFileOperation(t *testing.T) {
 	type crash struct {
-		op     string
-		fs     *vfs.MemFS
-		floor  uint64
-		events uint64
+		op    string
+		fs    *vfs.MemFS
+		floor uint64
 	}
 	rng := rand.New(rand.NewPCG(7, 7))
 	fs := vfs.NewCrashableMem()

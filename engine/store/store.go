@@ -64,9 +64,12 @@ func Open(o Options) (*Store, error) {
 	if err := s.options.FS.MkdirAll(s.options.Dir, 0o755); err != nil {
 		return nil, fmt.Errorf("store: open %s: %w", s.options.Dir, err)
 	}
+	if err := s.checkManifest(); err != nil {
+		return nil, s.rowError("open "+s.options.Dir, err)
+	}
 	db, err := pebble.Open(s.options.Dir, s.pebble)
 	if err != nil {
-		return nil, s.rowError("open "+s.options.Dir, err)
+		return nil, s.rowError("open "+s.options.Dir, s.openError(err))
 	}
 	s.db = db
 	if err := s.recover(); err != nil {

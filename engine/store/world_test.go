@@ -53,14 +53,6 @@ func (h *history) at(id ID, seq uint64) version {
 	return list[i-1]
 }
 
-func (h *history) clone() *history {
-	c := &history{seq: h.seq, versions: map[ID][]version{}}
-	for id, l := range h.versions {
-		c.versions[id] = slices.Clone(l)
-	}
-	return c
-}
-
 func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
 
 func testOptions(fs vfs.FS) Options {
