@@ -1,0 +1,164 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"github.com/tallymq/tallymq/consensus"
+	"github.com/tallymq/tallymq/engine/broker"
+	"github.com/tallymq/tallymq/engine/catalog"
+)
+
+// Engine is the broker of one node.
+type Engine struct {
+	opt  Options
+	log  *slog.Logger
+	host *consensus.Host
+
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+
+	gate     *gate // of produced bytes
+	readGate *gate // of bytes read and not yet written out
+	watch    *watch
+
+	identMu sync.Mutex
+	ident   identity
+
+	mu       sync.Mutex
+	damaged  map[broker.ShardID]replicaStatus // not running, and why
+	replicas map[broker.ShardID]*replica      // hosted here and open
+	leads    map[broker.ShardID]*lead         // led here
+
+	view  atomic.Pointer[catalog.View]
+	views *broadcast // after each new view
+
+	peers      *peers
+	producers  producerBlockOf
+	space      atomic.Int32 // journal.SpaceLevel
+	fullShards atomic.Pointer[map[broker.ShardID]bool]
+	fatal      chan error
+}
+
+var _ broker.Broker = (*Engine)(nil)
+
+// New makes the engine; nothing runs before Run.
+func New(o Options) (*Engine, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	o.defaults()
+	id, err := loadIdentity(o.FS, o.Dir)
+	if err != nil {
+		return nil, err
+	}
+	if id.Node != 0 && id.Node != o.Node {
+		return nil, fmt.Errorf("engine: the data in %s belongs to node %d, not to node %d", o.Dir, id.Node, o.Node)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	e := &Engine{
+		opt: o, log: o.Logger, ctx: ctx, cancel: cancel,
+		gate: newGate(o.InflightBytes), readGate: newGate(readInflightBytes), watch: newWatch(),
+		replicas: map[broker.ShardID]*replica{}, leads: map[broker.ShardID]*lead{}, damaged: map[broker.ShardID]replicaStatus{},
+		views: newBroadcast(), peers: newPeers(o.Node), ident: id, fatal: make(chan error, 1),
+	}
+	e.view.Store(catalog.EmptyView())
+	return e, nil
+}
+
+// ClusterID is the cluster's id, empty until it is known; also before Run, after a restart.
+func (e *Engine) ClusterID() string {
+	if id := e.view.Load().ClusterID(); id != "" {
+		return id
+	}
+	e.identMu.Lock()
+	defer e.identMu.Unlock()
+	return e.ident.ClusterID
+}
+
+// Machine makes the machine of a replica: the factory for consensus.Options.
+func (e *Engine) Machine(shard, id uint64) consensus.Machine { return newReplica(e, shard, id) }
+
+// Run starts the node's replicas and duties. It returns when everything that is
+// local runs; the cluster may need longer: see Ready.
+func (e *Engine) Run(ctx context.Context, host *consensus.Host) error {
+	e.host = host
+	e.registerRPC()
+	e.opt.Journal.SetLiveness(e)
+	if err := e.startLocal(ctx); err != nil {
+		return err
+	}
+	e.spawn(e.viewLoop)
+	e.spawn(e.pingLoop)
+	e.spawn(e.registerLoop)
+	e.spawn(e.placementLoop)
+	e.spawn(e.spaceLoop)
+	return nil
+}
+
+// Fatal delivers the error after which this node must stop.
+func (e *Engine) Fatal() <-chan error { return e.fatal }
+
+func (e *Engine) fail(err error) {
+	select {
+	case e.fatal <- err:
+	default:
+	}
+}
+
+// Close ends all duties. The host must be closed next.
+func (e *Engine) Close() error {
+	e.cancel()
+	e.mu.Lock()
+	leads := make([]*lead, 0, len(e.leads))
+	for _, l := range e.leads {
+		leads = append(leads, l)
+	}
+	e.leads = map[broker.ShardID]*lead{}
+	e.mu.Unlock()
+	for _, l := range leads {
+		l.stop()
+	}
+	e.watch.wakeAll()
+	e.wg.Wait()
+	return nil
+}
+
+// spawn runs a duty until Close.
+func (e *Engine) spawn(f func(context.Context)) {
+	e.wg.Add(1)
+	go func() {
+		defer e.wg.Done()
+		f(e.ctx)
+	}()
+}
+
+// replica finds the open replica of a shard on this node.
+func (e *Engine) replica(s broker.ShardID) (*replica, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	r, ok := e.replicas[s]
+	return r, ok
+}
+
+// Ready says nil when clients can be served: the catalog is known and every shard has
+// a leader as far as this node knows.
+func (e *Engine) Ready() error {
+	v := e.view.Load()
+	if v.Version() == 0 {
+		return fmt.Errorf("the catalog is not known yet")
+	}
+	if _, ok := v.Node(e.opt.Node); !ok {
+		return fmt.Errorf("node %d is not registered yet", e.opt.Node)
+	}
+	for _, s := range v.Shards() {
+		if _, _, ok := e.host.Leader(uint64(s.ID)); !ok {
+			return fmt.Errorf("shard %d has no leader", s.ID)
+		}
+	}
+	return nil
+}

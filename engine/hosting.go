@@ -1,0 +1,254 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/tallymq/tallymq/consensus"
+	"github.com/tallymq/tallymq/engine/broker"
+	"github.com/tallymq/tallymq/engine/catalog"
+)
+
+func sortedShards[V any](m map[broker.ShardID]V) []broker.ShardID {
+	return slices.Sorted(maps.Keys(m))
+}
+
+// recall writes the identity when the catalog is first seen. On a disk without memory a
+// catalog in which this node is registered with all it advertises (which it does only
+// after its identity is durable) means: the disk was lost, and so are the replicas that
+// the catalog says are here.
+func (e *Engine) recall(v *catalog.View) error {
+	e.identMu.Lock()
+	defer e.identMu.Unlock()
+	if e.ident.ClusterID != "" {
+		return nil
+	}
+	id := identity{Node: e.opt.Node, ClusterID: v.ClusterID(), Started: e.ident.Started, Lost: map[broker.ShardID]uint64{}}
+	if n, ok := v.Node(e.opt.Node); ok && n.Kafka.Port != 0 {
+		for _, s := range v.Shards() {
+			if r, ok := s.On(e.opt.Node); ok && e.ident.Started[s.ID] != r.ID {
+				id.Lost[s.ID] = r.ID
+			}
+		}
+		if len(id.Lost) > 0 {
+			e.log.Error("this node's disk was lost: its replicas will be rebuilt from the others under new ids", "replicas", len(id.Lost))
+		}
+	}
+	if err := id.save(e.opt.FS, e.opt.Dir); err != nil {
+		return err
+	}
+	e.ident = id
+	return nil
+}
+
+// logID names a replica's log in the journal.
+type logID struct {
+	shard   broker.ShardID
+	replica uint64
+}
+
+// logs lists the logs that the journal has.
+func (e *Engine) logs() (map[logID]bool, error) {
+	infos, err := e.opt.Journal.ListNodeInfo()
+	if err != nil {
+		return nil, fmt.Errorf("engine: list replicas: %w", err)
+	}
+	out := map[logID]bool{}
+	for _, i := range infos {
+		out[logID{broker.ShardID(i.ShardID), i.ReplicaID}] = true
+	}
+	return out, nil
+}
+
+// remember finds replicas that were started on this disk and of which the journal knows
+// nothing: their log is lost.
+func (e *Engine) remember(logs map[logID]bool) {
+	e.identMu.Lock()
+	defer e.identMu.Unlock()
+	for _, s := range sortedShards(e.ident.Started) {
+		id := e.ident.Started[s]
+		if !logs[logID{s, id}] {
+			if e.ident.Lost == nil {
+				e.ident.Lost = map[broker.ShardID]uint64{}
+			}
+			e.ident.Lost[s] = id
+		}
+	}
+}
+
+// identified says whether the identity is durable.
+func (e *Engine) identified() bool {
+	e.identMu.Lock()
+	defer e.identMu.Unlock()
+	return e.ident.ClusterID != ""
+}
+
+// waitIdentity waits until the catalog was seen and recalled.
+func (e *Engine) waitIdentity(ctx context.Context) bool {
+	for !e.identified() {
+		if ctx.Err() != nil {
+			return false
+		}
+		sleep(ctx, pingEvery/20)
+	}
+	return true
+}
+
+// isLost says which replica of a shard this node lost.
+func (e *Engine) isLost(s broker.ShardID) (uint64, bool) {
+	e.identMu.Lock()
+	defer e.identMu.Unlock()
+	id, ok := e.ident.Lost[s]
+	return id, ok
+}
+
+// willStart makes durable that a replica is about to live on this disk.
+func (e *Engine) willStart(s broker.ShardID, id uint64) error {
+	e.identMu.Lock()
+	defer e.identMu.Unlock()
+	if e.ident.Started[s] == id {
+		return nil
+	}
+	next := e.ident
+	next.Node = e.opt.Node
+	next.Started = maps.Clone(next.Started)
+	if next.Started == nil {
+		next.Started = map[broker.ShardID]uint64{}
+	}
+	next.Started[s] = id
+	if err := next.save(e.opt.FS, e.opt.Dir); err != nil {
+		return fmt.Errorf("engine: save identity: %w", err)
+	}
+	e.ident = next
+	return nil
+}
+
+// startReplica starts a replica. One that is damaged does not stop the node: it is
+// reported, and rebuilt under a new id.
+func (e *Engine) startReplica(ctx context.Context, spec consensus.ReplicaSpec) error {
+	s := broker.ShardID(spec.Shard)
+	if err := e.willStart(s, spec.Replica); err != nil {
+		return err
+	}
+	err := e.host.StartReplica(ctx, spec)
+	switch {
+	case err == nil || errors.Is(err, consensus.ErrAlreadyStarted):
+		e.mu.Lock()
+		delete(e.damaged, s)
+		e.mu.Unlock()
+		return nil
+	case errors.Is(err, consensus.ErrDamaged), errors.Is(err, consensus.ErrReplicaRemoved):
+		e.markDamaged(s, spec.Replica, err.Error())
+		return nil
+	}
+	return fmt.Errorf("engine: start shard %d replica %d: %w", spec.Shard, spec.Replica, err)
+}
+
+// markDamaged reports a replica that does not run here and never will.
+func (e *Engine) markDamaged(s broker.ShardID, id uint64, why string) {
+	e.mu.Lock()
+	_, known := e.damaged[s]
+	e.damaged[s] = replicaStatus{Shard: s, Replica: id, Role: "damaged", Damaged: why}
+	e.mu.Unlock()
+	if !known {
+		e.log.Error("replica cannot be used and must be rebuilt from its peers", "shard", s, "replica", id, "why", why)
+	}
+}
+
+// diverged takes a replica whose state is not the others' out of service.
+func (e *Engine) diverged(r *replica) {
+	e.spawn(func(context.Context) {
+		if err := e.host.StopReplica(uint64(r.shard)); err != nil {
+			e.log.Error("stop diverged replica", "shard", r.shard, "err", err)
+		}
+		e.markDamaged(r.shard, r.id, "its state differs from its peers' at the same index")
+	})
+}
+
+// followReplicas starts what the catalog places here, and forgets what it took away.
+func (e *Engine) followReplicas(ctx context.Context, v *catalog.View) {
+	running := map[broker.ShardID]uint64{}
+	for _, r := range e.host.Replicas() {
+		running[broker.ShardID(r.Shard)] = r.Replica
+	}
+	for _, s := range v.Shards() {
+		want, ok := s.On(e.opt.Node)
+		id, runs := running[s.ID]
+		if runs && (!ok || want.ID > id) {
+			e.forget(s.ID, id)
+			runs = false
+		}
+		if !ok || runs {
+			continue
+		}
+		if err := e.place(ctx, v, s, want); err != nil && ctx.Err() == nil {
+			e.log.Error("replica not started, will be tried again", "shard", s.ID, "replica", want.ID, "err", err)
+		}
+	}
+	e.mu.Lock()
+	for _, s := range sortedShards(e.damaged) {
+		if sh, ok := v.Shard(s); ok {
+			if r, on := sh.On(e.opt.Node); !on || r.ID != e.damaged[s].Replica {
+				delete(e.damaged, s)
+			}
+		}
+	}
+	e.mu.Unlock()
+}
+
+// place starts one replica as what it is: one that was here before, one that joins, or a
+// first member of a shard that never changed.
+func (e *Engine) place(ctx context.Context, v *catalog.View, s *catalog.Shard, r catalog.Replica) error {
+	if lost, ok := e.isLost(s.ID); ok && lost == r.ID {
+		e.markDamaged(s.ID, r.ID, "the disk that held it was lost")
+		return nil
+	}
+	e.mu.Lock()
+	bad, damaged := e.damaged[s.ID]
+	e.mu.Unlock()
+	if damaged && bad.Replica == r.ID {
+		return nil
+	}
+	spec := consensus.ReplicaSpec{Shard: uint64(s.ID), Replica: r.ID}
+	logs, err := e.logs()
+	if err != nil {
+		return err
+	}
+	switch {
+	case logs[logID{s.ID, r.ID}]:
+	case r.State == catalog.ReplicaJoining:
+		spec.Join, spec.NonVoting = true, true
+	case s.NextReplica != uint64(len(s.Replicas))+1:
+		// The membership changed since the shard was made, and this replica never came:
+		// what it should begin with is not known any more.
+		e.markDamaged(s.ID, r.ID, "it was never started, and the shard's membership changed since")
+		return nil
+	default:
+		spec.Initial = map[uint64]string{}
+		for _, x := range s.Replicas {
+			n, ok := v.Node(x.Node)
+			if !ok {
+				return fmt.Errorf("node %d of replica %d is not registered", x.Node, x.ID)
+			}
+			spec.Initial[x.ID] = n.Raft
+		}
+	}
+	return e.startReplica(ctx, spec)
+}
+
+// forget stops a replica that the catalog took away from this node, and frees all of it.
+func (e *Engine) forget(s broker.ShardID, id uint64) {
+	e.log.Info("replica leaves this node", "shard", s, "replica", id)
+	if err := e.host.StopReplica(uint64(s)); err != nil {
+		e.log.Warn("stop replica", "shard", s, "replica", id, "err", err)
+		return
+	}
+	// Rows first: as long as they exist their payloads are kept.
+	err := e.opt.Store.Replica(uint64(s), id).Drop()
+	if err = errors.Join(err, e.host.RemoveReplicaData(uint64(s), id)); err != nil {
+		e.log.Warn("forget replica", "shard", s, "replica", id, "err", err)
+	}
+}

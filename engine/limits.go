@@ -1,0 +1,57 @@
+package engine
+
+import "time"
+
+// Each limit has a name, a unit and a reason.
+const (
+	inflightBytesDefault = 256 << 20
+	dataShardsDefault    = 4
+	partitionsDefault    = 4
+
+	// partitionsPerTopicMax bounds one TopicCreate command and the rows it makes.
+	partitionsPerTopicMax = 10_000
+
+	// producerBlock ids are taken from the catalog at once, so that a new producer
+	// costs no round of consensus; a restart forgets at most so many.
+	producerBlock = 1000
+
+	// readBytesMax bounds one Read over all partitions whatever the client asks for:
+	// memory held for one connection. Kafka's fetch.max.bytes is 55 MiB.
+	readBytesMax = 55 << 20
+
+	// readInflightBytes bounds what all reads of the node hold in memory until it is written out.
+	readInflightBytes = 256 << 20
+
+	// readBufferBytes is a new read buffer's size, readBufferKept the largest that is reused.
+	readBufferBytes = 64 << 10
+	readBufferKept  = 4 << 20
+
+	// adminTimeout bounds commands whose caller gave no deadline.
+	adminTimeout = 30 * time.Second
+
+	// pingEvery and aliveFor tell who is alive: three pings may be lost.
+	pingEvery = time.Second
+	aliveFor  = 4 * time.Second
+
+	// spreadWait bounds the wait until every live node knows a new or deleted topic;
+	// a node that takes longer is as good as dead for this purpose.
+	spreadWait = 5 * time.Second
+
+	// viewPoll is how long a node without a catalog replica lets its question hang.
+	viewPoll = 5 * time.Second
+
+	// barrierTimeout bounds one read index: two elections and a slow disk.
+	barrierTimeout = 5 * time.Second
+
+	// leadEvery is the pulse of a leader's duties that no event starts.
+	leadEvery = time.Second
+
+	// sweepBudget is the pieces of work of one Sweep command: some milliseconds of apply.
+	sweepBudget = 2000
+
+	// groupSweepEvery is how often leaders look for expired offsets.
+	groupSweepEvery = 10 * time.Minute
+
+	// createChunk is how many partitions are created before their results are awaited.
+	createChunk = 256
+)

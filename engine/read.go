@@ -1,0 +1,210 @@
+package engine
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/tallymq/tallymq/consensus/journal"
+	"github.com/tallymq/tallymq/engine/batch"
+	"github.com/tallymq/tallymq/engine/broker"
+	"github.com/tallymq/tallymq/engine/partition"
+)
+
+// reading is the plan of one Read: which batches of which partitions. Rows are read
+// first, payloads only once there are enough of them.
+type reading struct {
+	results []broker.ReadPartitionResult
+	batches [][]partition.Batch
+	from    []*replica
+	heads   []partition.Head
+	size    int64
+	failed  bool
+}
+
+// Read waits for MinBytes, an error or the time, then reads the payloads.
+func (e *Engine) Read(ctx context.Context, r *broker.Read) (*broker.ReadResult, error) {
+	limit := int64(readBytesMax)
+	if r.MaxBytes > 0 {
+		limit = min(limit, int64(r.MaxBytes))
+	}
+	var w *waiter
+	var timer *time.Timer
+	for {
+		plan := e.plan(ctx, r, limit)
+		if plan.failed || plan.size >= int64(r.MinBytes) || r.MaxWait <= 0 {
+			return e.fetch(ctx, plan)
+		}
+		if w == nil {
+			// Look once more after registering: an append in between must not be missed.
+			w = e.watch.register(partitionsOf(r))
+			defer e.watch.drop(w)
+			timer = time.NewTimer(r.MaxWait)
+			defer timer.Stop()
+			continue
+		}
+		select {
+		case <-w.woken:
+		case <-timer.C:
+			return e.fetch(ctx, e.plan(ctx, r, limit))
+		case <-ctx.Done():
+			return nil, broker.Errorf(broker.CodeUnavailable, "read", "", "%w", ctx.Err())
+		case <-e.ctx.Done():
+			return nil, broker.Refuse(broker.CodeShuttingDown, "read", "")
+		}
+	}
+}
+
+func partitionsOf(r *broker.Read) []broker.Partition {
+	ps := make([]broker.Partition, len(r.Partitions))
+	for i := range r.Partitions {
+		ps[i] = r.Partitions[i].Partition
+	}
+	return ps
+}
+
+// plan finds the batches to return, over all partitions at most limit bytes, but at
+// least one batch when there is any.
+func (e *Engine) plan(ctx context.Context, r *broker.Read, limit int64) *reading {
+	n := len(r.Partitions)
+	p := &reading{results: make([]broker.ReadPartitionResult, n), batches: make([][]partition.Batch, n), from: make([]*replica, n), heads: make([]partition.Head, n)}
+	for i := range r.Partitions {
+		if err := e.planOne(ctx, &r.Partitions[i], p, i, limit); err != nil {
+			p.results[i].Err = err
+			p.failed = true
+		}
+	}
+	return p
+}
+
+func (e *Engine) planOne(ctx context.Context, q *broker.ReadPartition, p *reading, i int, limit int64) error {
+	res := &p.results[i]
+	res.HighWatermark, res.LastStableOffset, res.LogStartOffset = -1, -1, -1
+	r, h, _, err := e.leading(ctx, q.Partition, "read")
+	if err != nil {
+		return err
+	}
+	if err := checkEpoch(q.Epoch, h.Epoch, "read", q.Partition); err != nil {
+		return err
+	}
+	if q.Offset > h.Next || q.Offset < h.Start {
+		// It may be that this leader has not applied yet what another acknowledged: only
+		// after a read index may a client be told to reset its position.
+		if err := e.barrier(ctx, r.shard, "read", q.Partition.String()); err != nil {
+			return err
+		}
+		var ok bool
+		if h, ok = r.head(q.Partition); !ok {
+			return e.notLeader(r.shard, "read", q.Partition.String())
+		}
+	}
+	res.HighWatermark, res.LastStableOffset, res.LogStartOffset = h.Next, h.Next, h.Start
+	if q.Offset > h.Next || q.Offset < h.Start {
+		return broker.Errorf(broker.CodeOffsetOutOfRange, "read", q.Partition.String(), "offset %d is not in %d..%d", q.Offset, h.Start, h.Next)
+	}
+	p.from[i], p.heads[i] = r, h
+	if q.Offset == h.Next || p.size >= limit {
+		return nil
+	}
+	most := min(int64(q.MaxBytes), limit-p.size)
+	var size int64
+	err = partition.Batches(r.rows, &h, q.Offset, func(b partition.Batch) bool {
+		n := int64(b.Name.Length)
+		if size+n > most && (p.size > 0 || size > 0) {
+			return false
+		}
+		p.batches[i] = append(p.batches[i], b)
+		size += n
+		p.size += n
+		return size < most
+	})
+	if err != nil {
+		return broker.Errorf(broker.CodeCorrupt, "read", q.Partition.String(), "rows: %w", err)
+	}
+	return nil
+}
+
+func checkEpoch(asked, now broker.LeaderEpoch, op string, p broker.Partition) error {
+	switch {
+	case asked == broker.NoEpoch || asked == now:
+		return nil
+	case asked < now:
+		return broker.Errorf(broker.CodeStaleLeaderEpoch, op, p.String(), "epoch %d, now %d", asked, now)
+	}
+	return broker.Errorf(broker.CodeUnknownLeaderEpoch, op, p.String(), "epoch %d, here %d", asked, now)
+}
+
+// readBuffers are the buffers of reads; a large one is not kept.
+var readBuffers = sync.Pool{New: func() any { b := make([]byte, 0, readBufferBytes); return &b }}
+
+// fetch reads the planned payloads into one buffer and makes them ready for the wire.
+func (e *Engine) fetch(ctx context.Context, p *reading) (*broker.ReadResult, error) {
+	if p.size == 0 {
+		return broker.NewReadResult(p.results, nil), nil
+	}
+	if err := e.readGate.enter(ctx, p.size); err != nil {
+		return nil, broker.Errorf(broker.CodeThrottled, "read", "", "waiting for room: %w", err)
+	}
+	buf := readBuffers.Get().(*[]byte)
+	if int64(cap(*buf)) < p.size {
+		readBuffers.Put(buf)
+		b := make([]byte, 0, p.size)
+		buf = &b
+	}
+	out := (*buf)[:0]
+	for i := range p.results {
+		for k := range p.batches[i] {
+			b := &p.batches[i][k]
+			from := len(out)
+			var err error
+			out, err = e.opt.Journal.ReadPayload(uint64(p.from[i].shard), p.from[i].id, journal.Name(b.Name), out)
+			if err != nil {
+				out = out[:from]
+				// What was read so far is right and may be returned; the rest is an error.
+				if len(p.results[i].Batches) == 0 {
+					p.results[i].Err = payloadError(err, p.heads[i].Partition)
+				}
+				break
+			}
+			bytes := out[from:len(out):len(out)]
+			serve(bytes, b)
+			p.results[i].Batches = append(p.results[i].Batches, bytes)
+			p.results[i].Size += len(bytes)
+		}
+	}
+	size := p.size
+	return broker.NewReadResult(p.results, func() {
+		e.readGate.leave(size)
+		if cap(out) <= readBufferKept {
+			out = out[:0]
+			readBuffers.Put(&out)
+		}
+	}), nil
+}
+
+func payloadError(err error, p broker.Partition) error {
+	if errors.Is(err, journal.ErrDamaged) {
+		return broker.Errorf(broker.CodeCorrupt, "read", p.String(), "%w", err)
+	}
+	return broker.Errorf(broker.CodeUnavailable, "read", p.String(), "payload not here yet: %w", err)
+}
+
+// serve patches a batch as it is told by its row: base offset and leader epoch, and
+// under LogAppendTime the stamp with the checksum over it. A maximum timestamp that the
+// client got wrong is put right, as Kafka does.
+func serve(b []byte, row *partition.Batch) {
+	batch.PatchServed(b, int64(row.Base), int32(row.Epoch))
+	if row.LogAppendTime >= 0 {
+		batch.PatchLogAppendTime(b, row.LogAppendTime)
+	} else if int64(binary.BigEndian.Uint64(b[maxTimestampAt:])) != row.MaxTimestamp {
+		batch.PatchMaxTimestamp(b, row.MaxTimestamp)
+	}
+}
+
+// Where a batch's header holds its attributes and its maximum timestamp.
+const (
+	attributesAt   = 21
+	maxTimestampAt = 35
+)
