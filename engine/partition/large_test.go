@@ -43,6 +43,12 @@ func TestLookUpsInALargeLog(t *testing.T) {
 		if i == batches/3 {
 			times[i] = batches * 20 // a clock that was wrong once
 		}
+		if i == 2*batches/3 { // and another, by a little more than the last one's
+			times[i] = batches * 15
+		}
+		if i == 2*batches/3-10 || i == batches-1 {
+			times[i] = batches*15 - 1
+		}
 		c := newAppend(id, 2, 10, func(c *command.Append) { c.MaxTimestamp = times[i] })
 		apply(2+i/1000, c)
 		if i%1000 == 999 {

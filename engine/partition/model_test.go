@@ -128,7 +128,7 @@ func (m *model) append(w *world, c *command.Append, producersMax int) command.Ap
 		p.producers[c.ProducerID] = producer
 	}
 	b := modelBatch{base: p.next(), last: p.next() + broker.Offset(c.Records) - 1, bytes: uint64(c.PayloadLength), ts: c.MaxTimestamp,
-		stamp: c.LogAppendTime, epoch: p.baseEpoch + m.term, sequence: c.BaseSequence, producerEpoch: c.ProducerEpoch, fingerprint: c.Fingerprint, index: w.index + 1}
+		stamp: c.LogAppendTime, epoch: p.baseEpoch + m.term, sequence: c.BaseSequence, producerEpoch: c.ProducerEpoch, fingerprint: c.Fingerprint, index: w.index + 1 + w.ahead}
 	b.maxAt = b.base + broker.Offset(c.MaxTimestampDelta)
 	if b.stamp >= 0 {
 		b.ts, b.maxAt = b.stamp, b.base
@@ -319,7 +319,12 @@ func TestAgainstModel(t *testing.T) {
 		t.Repeat(map[string]func(*rapid.T){
 			"appends": func(t *rapid.T) {
 				var cs, want []command.Message
-				for range rapid.IntRange(1, 6).Draw(t, "n") {
+				w.split = rapid.Bool().Draw(t, "split")
+				defer func() { w.split, w.ahead = false, 0 }()
+				for i := range rapid.IntRange(1, 6).Draw(t, "n") {
+					if w.split {
+						w.ahead = uint64(i)
+					}
 					c, answer := appendOne(t)
 					cs, want = append(cs, c), append(want, answer())
 				}

@@ -25,6 +25,9 @@ type world struct {
 	term  uint64
 	clock uint64
 	wall  int64
+
+	split bool   // one entry per command, still in one batch
+	ahead uint64 // of model: how many entries of the batch to come lie before the next command's
 }
 
 type fataler interface {
@@ -41,17 +44,23 @@ func newWorld(t fataler, o Options) *world {
 	return w
 }
 
-// apply runs the commands as one entry, all in one batch, and gives their results and the effects.
+// apply runs the commands as one entry (or, if split, as one each), all in one batch, and gives their results and the
+// effects.
 func (w *world) apply(cs ...command.Message) ([]command.Message, []Effect) {
 	w.t.Helper()
-	w.index++
+	first := w.index + 1
+	w.index += uint64(max(1, len(cs)))
+	if !w.split {
+		w.index = first
+	}
 	var results [2][]command.Message
 	var effects [2][]Effect
 	for i, m := range w.machine {
 		position := uint32(8)
-		for _, c := range cs {
+		for j, c := range cs {
+			index := min(first+uint64(j), w.index)
 			body := c.AppendTo(nil)
-			ctx := Context{Index: w.index, Position: position, Term: w.term, Clock: w.clock, Wall: w.wall}
+			ctx := Context{Index: index, Position: position, Term: w.term, Clock: w.clock, Wall: w.wall}
 			position += uint32(len(body)) + 3
 			before := bytes.Clone(body)
 			result, err := m.Apply(ctx, body, w.rows[i], []byte("before"))
