@@ -61,6 +61,8 @@ func Run(t *testing.T, seed uint64, body func(w *World)) {
 	defer done()
 	real := time.Now()
 	defer coverage.Start(seed)()
+	garbage := newCollector()
+	defer garbage.stop()
 	var w *World
 	// Deferred: a test that failed inside the bubble ends with it.
 	defer func() {
@@ -80,7 +82,7 @@ func Run(t *testing.T, seed uint64, body func(w *World)) {
 		defer hook.End()
 		// Its package-level state is seeded from the clock and the host's name.
 		random.LockGuardedRand = random.NewLockedRand()
-		w = newWorld(t, seed, full)
+		w = newWorld(t, seed, full, garbage)
 		hook.OnPanic(w.panicked)
 		w.run(body)
 		w.close()
@@ -116,8 +118,11 @@ func newTrace(full *bufio.Writer) *trace.Log {
 	return trace.New(full, hook.Steps)
 }
 
-func newWorld(t *testing.T, seed uint64, full *bufio.Writer) *World {
-	w := &World{T: t, Seed: seed, Trace: newTrace(full), processes: map[string]*Process{}, byNumber: map[uint32]*Process{}, numbers: bodyNumber, stopped: make(chan struct{})}
+func newWorld(t *testing.T, seed uint64, full *bufio.Writer, garbage *collector) *World {
+	w := &World{
+		T: t, Seed: seed, Trace: newTrace(full), garbage: garbage,
+		processes: map[string]*Process{}, byNumber: map[uint32]*Process{}, numbers: bodyNumber, stopped: make(chan struct{}),
+	}
 	w.Net = network.New(w.Trace, w.Rand("network"), network.LAN)
 	w.watchDone = make(chan struct{})
 	go w.watch()

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
-	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -38,6 +37,7 @@ type World struct {
 	numbers   uint32
 	violation []string
 
+	garbage   *collector
 	waitMu    sync.Mutex
 	stopped   chan struct{}
 	watchDone chan struct{}
@@ -116,7 +116,7 @@ func (w *World) watch() {
 		if steps, _ := hook.Steps(); steps-collected >= collectSteps {
 			collected = steps
 			w.Settle()
-			runtime.GC()
+			w.garbage.collect()
 		}
 		if w.Now() > simulatedMax {
 			panic(fmt.Sprintf("seed %d: the world did not end within %v\n%s", w.Seed, simulatedMax, w.report()))

@@ -175,7 +175,7 @@ func TestResetCutsWithinFrames(t *testing.T) {
 func TestDials(t *testing.T) {
 	inNetwork(t, 1, LAN, func(t *testing.T, n *Network) {
 		n1, c1 := n.Host("n1"), n.Host("c1")
-		dial := func(limit time.Duration) (error, time.Duration) {
+		dial := func(limit time.Duration) (time.Duration, error) {
 			ctx, cancel := context.WithTimeout(context.Background(), limit)
 			defer cancel()
 			start := time.Now()
@@ -183,9 +183,9 @@ func TestDials(t *testing.T) {
 			if err == nil {
 				c.Close()
 			}
-			return err, time.Since(start)
+			return time.Since(start), err
 		}
-		if err, e := dial(time.Minute); !errors.Is(err, syscall.ECONNREFUSED) || e > time.Second {
+		if e, err := dial(time.Minute); !errors.Is(err, syscall.ECONNREFUSED) || e > time.Second {
 			t.Errorf("nobody listens: %v after %v", err, e)
 		}
 		l := must(n1.Listen("tcp", ":9092"))
@@ -198,15 +198,15 @@ func TestDials(t *testing.T) {
 				c.Close()
 			}
 		}()
-		if err, _ := dial(time.Minute); err != nil {
+		if _, err := dial(time.Minute); err != nil {
 			t.Error(err)
 		}
 		n1.RefuseDials(true, false)
-		if err, _ := dial(time.Minute); !errors.Is(err, syscall.ECONNREFUSED) {
+		if _, err := dial(time.Minute); !errors.Is(err, syscall.ECONNREFUSED) {
 			t.Errorf("refused: %v", err)
 		}
 		n1.RefuseDials(false, true)
-		if err, e := dial(time.Minute); !errors.Is(err, context.DeadlineExceeded) || e != time.Minute {
+		if e, err := dial(time.Minute); !errors.Is(err, context.DeadlineExceeded) || e != time.Minute {
 			t.Errorf("hung: %v after %v", err, e)
 		}
 		n1.RefuseDials(false, false)
@@ -215,7 +215,7 @@ func TestDials(t *testing.T) {
 			time.Sleep(10 * time.Second)
 			n.Heal("n1", "c1")
 		}()
-		if err, e := dial(time.Minute); err != nil || e < 10*time.Second || e > 12*time.Second {
+		if e, err := dial(time.Minute); err != nil || e < 10*time.Second || e > 12*time.Second {
 			t.Errorf("a dial goes on when the link heals: %v after %v", err, e)
 		}
 		var dns *net.DNSError

@@ -2,15 +2,25 @@ package overlay
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 )
 
+// goroot is the root of the toolchain in use.
+func goroot(t *testing.T) string {
+	t.Helper()
+	out, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(out))
+}
+
 func TestWriteIsContentAddressed(t *testing.T) {
 	dir := t.TempDir()
-	first, err := Write(runtime.GOROOT(), dir)
+	first, err := Write(goroot(t), dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -18,7 +28,7 @@ func TestWriteIsContentAddressed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, err := Write(runtime.GOROOT(), dir)
+	second, err := Write(goroot(t), dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +68,7 @@ func copyOf(t *testing.T, version string) string {
 	}
 	put("VERSION", []byte(version+"\ntime 2026\n"))
 	for _, p := range patches {
-		b, err := os.ReadFile(filepath.Join(runtime.GOROOT(), "src", filepath.FromSlash(p.File)))
+		b, err := os.ReadFile(filepath.Join(goroot(t), "src", filepath.FromSlash(p.File)))
 		if err != nil {
 			t.Fatal(err)
 		}
