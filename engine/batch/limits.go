@@ -1,5 +1,7 @@
 package batch
 
+import "github.com/tallymq/tallymq/internal/invariant"
+
 // Each limit has a name and a unit; zero in Limits takes the default here.
 const (
 	// BatchBytesMaxDefault bounds a whole batch as sent. Topics usually set less (max.message.bytes).
@@ -67,4 +69,9 @@ func (l Limits) uncompressedBytesMax() int {
 		return l.UncompressedBytesMax
 	}
 	return UncompressedBytesMaxDefault
+}
+
+func init() {
+	invariant.Check(BatchBytesMaxDefault <= UncompressedBytesMaxDefault, "a batch of %d bytes may not be uncompressed, the limit is %d", BatchBytesMaxDefault, UncompressedBytesMaxDefault)
+	invariant.Check(scratchBytesMin <= scratchKeptBytesMax, "a first buffer of %d bytes is not kept, the limit is %d", scratchBytesMin, scratchKeptBytesMax)
 }

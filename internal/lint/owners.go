@@ -53,6 +53,8 @@ var owners = []owner{
 	{dependency: "pgregory.net/rapid", by: []string{"simtest/..."}, tests: true, instead: "a test"},
 	{dependency: "github.com/anishathalye/porcupine", by: []string{"simtest/..."}, tests: true, instead: "a test"},
 
+	// The conformance test of net.Conn, for the simulated network.
+	{dependency: "golang.org/x/net/nettest", by: []string{"simtest/..."}, instead: "a test in simtest/network"},
 	{dependency: "golang.org/x/sync/...", by: anyone},
 	{dependency: "golang.org/x/sys/...", by: anyone},
 	{dependency: "golang.org/x/tools/...", by: []string{"internal/...", "simtest/overlay/..."}, instead: "go/parser"},
