@@ -95,6 +95,9 @@ type ReadPartitionResult struct {
 	// for LogAppendTime, timestamp and CRC are in place.
 	Batches [][]byte
 	Size    int // bytes in Batches
+	// Diverging is set, and Batches empty, when the client's log diverges from ours: the
+	// last epoch not above the client's and where it ends here.
+	Diverging *EpochAnswer
 }
 
 // Special timestamps of ListOffsets.

@@ -1,0 +1,78 @@
+package kafka
+
+import "github.com/twmb/franz-go/pkg/kmsg"
+
+// The keys of the requests served, as the protocol numbers them.
+const (
+	keyProduce              int16 = 0
+	keyFetch                int16 = 1
+	keyListOffsets          int16 = 2
+	keyMetadata             int16 = 3
+	keyOffsetCommit         int16 = 8
+	keyOffsetFetch          int16 = 9
+	keyFindCoordinator      int16 = 10
+	keyJoinGroup            int16 = 11
+	keyHeartbeat            int16 = 12
+	keyLeaveGroup           int16 = 13
+	keySyncGroup            int16 = 14
+	keyDescribeGroups       int16 = 15
+	keyListGroups           int16 = 16
+	keyApiVersions          int16 = 18 //nolint:revive // named as the protocol names it
+	keyCreateTopics         int16 = 19
+	keyDeleteTopics         int16 = 20
+	keyInitProducerID       int16 = 22
+	keyOffsetForLeaderEpoch int16 = 23
+	keyDescribeConfigs      int16 = 32
+	keyDeleteGroups         int16 = 42
+	keyDescribeCluster      int16 = 60
+)
+
+// api is one kind of request.
+type api struct {
+	key      int16
+	min, max int16 // versions that are advertised and read
+	name     string
+	layout   *layout
+	handle   func(*request) answer
+	waits    bool // for others, by its nature: it ends with the connection and with a drain
+	keeps    bool // what it gives the broker points into the request's bytes
+}
+
+// on adapts a handler of one decoded request. It is called on a goroutine of its own, with r.ctx set, and no request of the connection is
+// started before it returned.
+func on[Q kmsg.Request](h func(*request, Q) kmsg.Response) func(*request) answer {
+	return func(r *request) answer { return message{h(r, r.body.(Q))} }
+}
+
+// newAPIs lists what is served. Maximal versions are those of Apache Kafka 4.1, less what needs transactions or KIP-848.
+func newAPIs(s *Server) map[int16]*api {
+	list := []*api{
+		{key: keyProduce, min: 0, max: 11, layout: produceLayout()}, // by produce, on the reader's goroutine
+		{key: keyFetch, min: 4, max: 16, layout: fetchLayout(), handle: fetch, waits: true},
+		{key: keyListOffsets, min: 1, max: 10, layout: listOffsetsLayout(), handle: on(listOffsets)},
+		{key: keyMetadata, min: 0, max: 13, layout: metadataLayout(), handle: on(metadata)},
+		{key: keyOffsetCommit, min: 2, max: 9, layout: offsetCommitLayout(), handle: on(offsetCommit)},
+		{key: keyOffsetFetch, min: 1, max: 9, layout: offsetFetchLayout(), handle: on(offsetFetch)},
+		{key: keyFindCoordinator, min: 0, max: 6, layout: findCoordinatorLayout(), handle: on(findCoordinator)},
+		{key: keyJoinGroup, min: 0, max: 9, layout: joinGroupLayout(), handle: on(joinGroup), waits: true, keeps: true},
+		{key: keyHeartbeat, min: 0, max: 4, layout: heartbeatLayout(), handle: on(heartbeat)},
+		{key: keyLeaveGroup, min: 0, max: 5, layout: leaveGroupLayout(), handle: on(leaveGroup)},
+		{key: keySyncGroup, min: 0, max: 5, layout: syncGroupLayout(), handle: on(syncGroup), waits: true, keeps: true},
+		{key: keyDescribeGroups, min: 0, max: 6, layout: describeGroupsLayout(), handle: on(describeGroups)},
+		{key: keyListGroups, min: 0, max: 5, layout: listGroupsLayout(), handle: on(listGroups)},
+		{key: keyApiVersions, min: 0, max: 4, layout: apiVersionsLayout(), handle: on(apiVersions)},
+		{key: keyCreateTopics, min: 2, max: 7, layout: createTopicsLayout(), handle: on(createTopics)},
+		{key: keyDeleteTopics, min: 1, max: 6, layout: deleteTopicsLayout(), handle: on(deleteTopics)},
+		{key: keyInitProducerID, min: 0, max: 5, layout: initProducerIDLayout(), handle: on(initProducerID)},
+		{key: keyOffsetForLeaderEpoch, min: 2, max: 4, layout: offsetForLeaderEpochLayout(), handle: on(offsetForLeaderEpoch)},
+		{key: keyDescribeConfigs, min: 1, max: 4, layout: describeConfigsLayout(), handle: on(describeConfigs)},
+		{key: keyDeleteGroups, min: 0, max: 2, layout: deleteGroupsLayout(), handle: on(deleteGroups)},
+		{key: keyDescribeCluster, min: 0, max: 2, layout: describeClusterLayout(), handle: on(describeCluster)},
+	}
+	apis := make(map[int16]*api, len(list))
+	for _, a := range list {
+		a.name = kmsg.NameForKey(a.key)
+		apis[a.key] = a
+	}
+	return apis
+}

@@ -1,0 +1,61 @@
+package kafka
+
+// The error codes we answer with, by Kafka's names (org.apache.kafka.common.protocol.Errors).
+const (
+	errUnknownServer               int16 = -1
+	errNone                        int16 = 0
+	errOffsetOutOfRange            int16 = 1
+	errCorruptMessage              int16 = 2
+	errUnknownTopicOrPartition     int16 = 3
+	errLeaderNotAvailable          int16 = 5
+	errNotLeaderOrFollower         int16 = 6
+	errRequestTimedOut             int16 = 7
+	errMessageTooLarge             int16 = 10
+	errOffsetMetadataTooLarge      int16 = 12
+	errCoordinatorLoadInProgress   int16 = 14
+	errCoordinatorNotAvailable     int16 = 15
+	errNotCoordinator              int16 = 16
+	errInvalidTopic                int16 = 17
+	errNotEnoughReplicas           int16 = 19
+	errInvalidRequiredAcks         int16 = 21
+	errIllegalGeneration           int16 = 22
+	errInconsistentGroupProtocol   int16 = 23
+	errInvalidGroupID              int16 = 24
+	errUnknownMemberID             int16 = 25
+	errInvalidSessionTimeout       int16 = 26
+	errRebalanceInProgress         int16 = 27
+	errTopicAuthorizationFailed    int16 = 29
+	errGroupAuthorizationFailed    int16 = 30
+	errClusterAuthorizationFailed  int16 = 31
+	errInvalidTimestamp            int16 = 32
+	errUnsupportedVersion          int16 = 35
+	errTopicAlreadyExists          int16 = 36
+	errInvalidPartitions           int16 = 37
+	errInvalidReplicationFactor    int16 = 38
+	errInvalidReplicaAssignment    int16 = 39
+	errInvalidConfig               int16 = 40
+	errNotController               int16 = 41
+	errInvalidRequest              int16 = 42
+	errUnsupportedForMessageFormat int16 = 43
+	errPolicyViolation             int16 = 44
+	errOutOfOrderSequence          int16 = 45
+	errDuplicateSequence           int16 = 46
+	errInvalidProducerEpoch        int16 = 47
+	errTransactionalIDAuthFailed   int16 = 53
+	errKafkaStorage                int16 = 56
+	errUnknownProducerID           int16 = 59
+	errNonEmptyGroup               int16 = 68
+	errGroupIDNotFound             int16 = 69
+	errFetchSessionIDNotFound      int16 = 70
+	errFencedLeaderEpoch           int16 = 74
+	errUnknownLeaderEpoch          int16 = 75
+	errUnsupportedCompression      int16 = 76
+	errOffsetNotAvailable          int16 = 78
+	errMemberIDRequired            int16 = 79
+	errGroupMaxSizeReached         int16 = 81
+	errFencedInstanceID            int16 = 82
+	errInvalidRecord               int16 = 87
+	errThrottlingQuotaExceeded     int16 = 89
+	errUnknownTopicID              int16 = 100
+	errMismatchedEndpointType      int16 = 114
+)
