@@ -79,11 +79,14 @@ func decodeBatchRow(key, value []byte) (keyspace.Slot, Batch, error) {
 	b.Base = last - broker.Offset(d.uint(1<<32))
 	b.Name = Name{Index: d.uint(1<<64 - 1), Position: uint32(d.uint(1<<32 - 1)), Length: uint32(d.uint(1<<32 - 1)), CRC: d.uint32()}
 	b.Epoch = broker.LeaderEpoch(d.uint(epochMax))
-	b.Attributes = int16(d.int())
+	b.Attributes = int16(d.intIn(-1<<15, 1<<15-1))
 	b.MaxTimestamp = d.int()
 	b.MaxAt = b.Base + broker.Offset(d.uint(1<<32))
 	b.LogAppendTime = d.int()
 	b.Age = b.MaxTimestamp + d.int()
 	b.BytesEnd = d.uint(1<<64 - 1)
+	if b.Base < 0 || b.MaxAt > b.Last {
+		d.failed = true
+	}
 	return slot, b, d.end("batch", key)
 }

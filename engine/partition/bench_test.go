@@ -47,10 +47,7 @@ func BenchmarkApply(b *testing.B) {
 				c.Partition = ids[i%partitions].Index
 				c.MaxTimestamp = int64(i)
 				if idempotent {
-					c.ProducerID, c.BaseSequence = 7, int32(i/partitions*100)%(1<<30)
-					if c.BaseSequence == 0 {
-						c.ProducerEpoch++
-					}
+					c.ProducerID, c.BaseSequence = 7, int32(i/partitions*100)
 				}
 				body = append(c.AppendHead(body[:0]), c.Payload...)
 				apply(uint64(2+i/perEntry), body)

@@ -67,6 +67,16 @@ func (d *decoder) int() int64 {
 	return int64(u>>1) ^ -int64(u&1)
 }
 
+// intIn reads an integer of at least lo and at most hi.
+func (d *decoder) intIn(lo, hi int64) int64 {
+	v := d.int()
+	if v < lo || v > hi {
+		d.failed = true
+		return 0
+	}
+	return v
+}
+
 func (d *decoder) uint32() uint32 {
 	if b := d.take(4); b != nil {
 		return binary.BigEndian.Uint32(b)

@@ -73,5 +73,8 @@ func decodeRunRow(key, value []byte) (run, error) {
 	r.first = last - broker.Offset(d.uint(1<<63-1))
 	r.maxAge = d.int()
 	r.bytesEnd = d.uint(1<<64 - 1)
+	if r.first < 0 {
+		d.failed = true
+	}
 	return r, d.end("run", key)
 }
