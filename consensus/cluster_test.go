@@ -28,6 +28,10 @@ type testNode struct {
 	disks    map[[2]uint64]*toyDisk
 	options  func(*Options)
 
+	dir          string // of a real file system; empty: /
+	segmentBytes int64
+	direct       journal.DirectOpener
+
 	host    *Host
 	journal *journal.Journal
 	mu      sync.Mutex
@@ -99,7 +103,7 @@ func (n *testNode) tryStart() error {
 	}
 	n.toys = map[uint64]*toy{}
 	o := Options{
-		Node: n.id, ClusterID: "test", Dir: "/raft", FS: n.fs, RaftAddress: n.raftAddr, RPCListener: l,
+		Node: n.id, ClusterID: "test", Dir: n.dir + "/raft", FS: n.fs, RaftAddress: n.raftAddr, RPCListener: l,
 		Dial: func(ctx context.Context, addr string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, "tcp", addr)
 		},
@@ -111,7 +115,7 @@ func (n *testNode) tryStart() error {
 	if n.options != nil {
 		n.options(&o)
 	}
-	j, err := journal.Open(journal.Options{FS: n.fs, Dir: "/journal", SegmentBytes: 4 << 20, ScrubBytesPerSecond: -1, Logger: n.c.log, OnDamage: func(d journal.Damage) {
+	j, err := journal.Open(journal.Options{FS: n.fs, Dir: n.dir + "/journal", Direct: n.direct, SegmentBytes: max(n.segmentBytes, 4<<20), ScrubBytesPerSecond: -1, Logger: n.c.log, OnDamage: func(d journal.Damage) {
 		if h := n.host; h != nil {
 			h.OnDamage(d)
 		}

@@ -53,7 +53,7 @@ const (
 	commandBytesDefault       = 32 * mib
 	shardWindowBytesDefault   = 64 * mib
 	nodeWindowBytesDefault    = 256 * mib
-	resendAfterDefault        = 5 * time.Second
+	resendAfterDefault        = 2 * time.Second
 	snapshotBytesDefault      = 512 * mib
 	logKeepBytesDefault       = 1024 * mib
 	inMemoryLogBytesDefault   = 512 * mib
@@ -75,6 +75,9 @@ const (
 	tickEvery = 20 * time.Millisecond
 	// retryEvery spaces out attempts of things that failed for a reason that passes (no leader, peer down).
 	retryEvery = 100 * time.Millisecond
+	// attemptAgainAfter is how long an open or a leader-start may go unapplied: they cost nothing to repeat, and everything
+	// waits for them.
+	attemptAgainAfter = 300 * time.Millisecond
 	// pullNamesMax is how many names one payload request carries.
 	pullNamesMax = 4096
 	// hintAge is how long a leader hint asked from a peer is believed before it is asked again.

@@ -121,7 +121,7 @@ func (h *Host) localChange(ctx context.Context, kind changeKind, shard, replica 
 				return err
 			}
 		}
-		rctx, cancel := context.WithTimeout(ctx, requestTimeout)
+		rctx, cancel := context.WithTimeout(ctx, h.attempt())
 		switch kind {
 		case changeAddVoter:
 			err = h.nh.SyncRequestAddReplica(rctx, shard, replica, raftAddr, m.ConfigChangeID)
@@ -220,10 +220,16 @@ func (h *Host) serveChange(ctx context.Context, _ NodeID, body []byte) ([]byte, 
 	return nil, h.localChange(ctx, changeKind(body[0]), shard, replica, string(body[17:]))
 }
 
+// attempt is how long one request to Raft is waited for before it is made again: requests to a leader that just went,
+// or over a connection that is not yet up, vanish without a word.
+func (h *Host) attempt() time.Duration {
+	return min(max(2*time.Duration(h.o.ElectionRTT)*h.o.RTT, retryEvery), requestTimeout)
+}
+
 // retry repeats what fails for reasons that pass, until ctx ends.
 func (h *Host) retry(ctx context.Context, fn func(ctx context.Context) error) error {
 	for {
-		rctx, cancel := context.WithTimeout(ctx, requestTimeout)
+		rctx, cancel := context.WithTimeout(ctx, h.attempt())
 		err := fn(rctx)
 		cancel()
 		if err == nil || errors.Is(err, dragonboat.ErrClosed) || errors.Is(err, dragonboat.ErrShardNotFound) || !dragonboat.IsTempError(err) {

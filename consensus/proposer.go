@@ -228,7 +228,7 @@ func (p *proposer) takeLocked() *packed {
 func (p *proposer) maybeOpen() {
 	present := p.present()
 	p.mu.Lock()
-	if p.sender.IsOpen() || !p.open.due(p.limits.ResendAfter) {
+	if p.sender.IsOpen() || !p.open.due(min(attemptAgainAfter, p.limits.ResendAfter)) {
 		p.mu.Unlock()
 		return
 	}
@@ -253,7 +253,7 @@ func (p *proposer) maybeStart(leads, applied, clock uint64) (starting bool) {
 	if p.start.number != leads {
 		p.start = attempt{number: leads}
 	}
-	if !p.start.due(p.limits.ResendAfter) {
+	if !p.start.due(min(attemptAgainAfter, p.limits.ResendAfter)) {
 		p.mu.Unlock()
 		return true
 	}
