@@ -67,7 +67,7 @@ func (x *indexer) add(rec *record) bool {
 		x.of(rec.id).addPayload(rowOf(rec))
 	case kindRestate:
 		w, ok := x.of(rec.id).entry(rec.index)
-		if ok && w.term != rec.term || !ok && x.stale != nil && x.stale(rec.id, rec.index, rec.term) {
+		if ok && w.term > rec.term || !ok && x.stale != nil && x.stale(rec.id, rec.index, rec.term) {
 			return false
 		}
 		x.of(rec.id).restate(rowOf(rec))

@@ -107,7 +107,7 @@ func (j *Journal) reindex(number uint64) error {
 		j.mu.RLock()
 		defer j.mu.RUnlock()
 		r := j.ledger.replicas[id]
-		return r != nil && r.covers(index) && r.at(index).term != term
+		return r != nil && r.covers(index) && r.at(index).term > term
 	}
 	err = j.index(x, s.end)
 	j.readers.release(pin)

@@ -97,8 +97,9 @@ func (l *ledger) apply(rec *record) error {
 	case kindRestate:
 		w := rowOf(rec)
 		if r.covers(rec.index) {
-			// Overwritten since: the entry must not come back.
-			if e := r.at(rec.index); e.segment != 0 && e.term != rec.term {
+			// Overwritten since, then by a higher term: the entry must not come back. A lower term is found here only
+			// while recovering: the segment that overwrote it was freed after this record said its entry again.
+			if e := r.at(rec.index); e.segment != 0 && e.term > rec.term {
 				return nil
 			}
 			*r.at(rec.index) = entryOf(rec.segment, &w)

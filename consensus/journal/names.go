@@ -110,87 +110,29 @@ func (j *Journal) inRaftRange(id replicaID, index uint64) bool {
 // candidates calls try for every row of an entry, its payload records too: first the one in Raft's range, then newest
 // first. It stops when try says so.
 func (j *Journal) candidates(id replicaID, index uint64, try func(*candidate) (bool, error)) (bool, error) {
-	j.mu.RLock()
-	var found []candidate
-	var footers []*sealed
-	var pins []*reader
-	var groups [][2]group
-	fail := error(nil)
-	pin := func(segment uint64) bool {
-		rd, err := j.readers.acquire(segment)
-		if err != nil {
-			fail = err
-			return false
-		}
-		pins = append(pins, rd)
-		return true
-	}
-	if r := j.ledger.replicas[id]; r != nil && r.covers(index) && r.at(index).segment != 0 {
-		if at := r.at(index); pin(at.segment) {
-			found = append(found, candidate{at.segment, at.row(index), true})
-		}
-	}
-	forgotten := j.ledger.forgotten[id]
-	holders := j.ledger.holders[id]
-	for i := len(holders) - 1; i >= 0 && fail == nil; i-- {
-		s := holders[i]
-		if s.number < forgotten {
-			break
-		}
-		if s.rows != nil {
-			if rs := s.rows[id]; rs != nil {
-				before := len(found)
-				if w, ok := rs.entry(index); ok {
-					found = append(found, candidate{s.number, w, true})
-				}
-				for _, w := range rs.ofIndex(index) {
-					found = append(found, candidate{s.number, w, false})
-				}
-				if len(found) > before {
-					pin(s.number)
-				}
-			}
-			continue
-		}
-		entries, ok := s.group(id, false)
-		ok = ok && entries.min <= index && index <= entries.max
-		payloads, pok := s.group(id, true)
-		pok = pok && payloads.min <= index && index <= payloads.max
-		if !ok {
-			entries.count = 0
-		}
-		if !pok {
-			payloads.count = 0
-		}
-		if (ok || pok) && pin(s.number) {
-			footers = append(footers, s.view())
-			groups = append(groups, [2]group{entries, payloads})
-		}
-	}
-	j.mu.RUnlock()
+	found, footers, err := j.holding(id, index)
 	defer func() {
-		for _, rd := range pins {
-			j.readers.release(rd)
+		for i := range found {
+			j.readers.release(found[i].pin)
+		}
+		for i := range footers {
+			j.readers.release(footers[i].pin)
 		}
 	}()
-	if fail != nil {
-		return false, fail
+	if err != nil {
+		return false, err
 	}
 	for i := range found {
-		if done, err := try(&found[i]); done || err != nil {
+		if done, err := try(&found[i].candidate); done || err != nil {
 			return done, err
 		}
 	}
-	// Pins of footers come last, in the same order.
-	pins2 := pins[len(pins)-len(footers):]
 	bad := error(nil)
-	for i, s := range footers {
-		for k, g := range groups[i] {
-			if g.count == 0 {
-				continue
-			}
+	for i := range footers {
+		f := &footers[i]
+		for _, g := range f.groups {
 			var ws []row
-			err := j.groupRows(pins2[i], s, g, index, func(w row) bool {
+			err := j.groupRows(f.pin, f.sealed, g, index, func(w row) bool {
 				if w.index == index {
 					ws = append(ws, w)
 				}
@@ -198,7 +140,7 @@ func (j *Journal) candidates(id replicaID, index uint64, try func(*candidate) (b
 			})
 			if errors.Is(err, ErrDamaged) {
 				// The batches still know: the index is made anew, in the background.
-				j.reindexLater(s.number)
+				j.reindexLater(f.number)
 				bad = err
 				continue
 			}
@@ -206,13 +148,68 @@ func (j *Journal) candidates(id replicaID, index uint64, try func(*candidate) (b
 				return false, err
 			}
 			for _, w := range ws {
-				if done, err := try(&candidate{s.number, w, k == 0}); done || err != nil {
+				if done, err := try(&candidate{f.number, w, !g.payloads}); done || err != nil {
 					return done, err
 				}
 			}
 		}
 	}
 	return false, bad
+}
+
+type foundRow struct {
+	candidate
+	pin *reader
+}
+
+type foundFooter struct {
+	*sealed
+	groups []group
+	pin    *reader
+}
+
+// holding gives the rows of an entry that are in memory, and the footers that may have more; each with its segment
+// pinned, newest first. What it gives must be released even with an error.
+func (j *Journal) holding(id replicaID, index uint64) (found []foundRow, footers []foundFooter, err error) {
+	j.mu.RLock()
+	defer j.mu.RUnlock()
+	add := func(segment uint64, w row, entry bool) {
+		pin, perr := j.readers.acquire(segment)
+		if perr != nil {
+			err = perr
+			return
+		}
+		found = append(found, foundRow{candidate{segment, w, entry}, pin})
+	}
+	if r := j.ledger.replicas[id]; r != nil && r.covers(index) && r.at(index).segment != 0 {
+		add(r.at(index).segment, r.at(index).row(index), true)
+	}
+	holders := j.ledger.holders[id]
+	for i := len(holders) - 1; i >= 0 && err == nil; i-- {
+		s := holders[i]
+		if s.number < j.ledger.forgotten[id] {
+			break
+		}
+		if s.rows == nil {
+			if gs := s.groupsOf(id, index); len(gs) > 0 {
+				pin, perr := j.readers.acquire(s.number)
+				if perr != nil {
+					return found, footers, perr
+				}
+				footers = append(footers, foundFooter{s.view(), gs, pin})
+			}
+			continue
+		}
+		if rs := s.rows[id]; rs != nil {
+			if w, ok := rs.entry(index); ok {
+				add(s.number, w, true)
+			}
+			for _, w := range rs.ofIndex(index) {
+				add(s.number, w, false)
+			}
+		}
+	}
+	return found, footers, err
 }
 
 // WritePayloads stores payload records, pulled from a peer; they are durable on return. Bytes that do not match their

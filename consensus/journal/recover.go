@@ -279,7 +279,7 @@ func (j *Journal) rescan(s *segment, commits map[replicaID]uint64) error {
 	index := &indexer{segment: s.number, rows: map[replicaID]*rows{}, commits: commits}
 	index.stale = func(id replicaID, i, term uint64) bool {
 		r := j.ledger.replicas[id]
-		return r != nil && r.covers(i) && r.at(i).segment != 0 && r.at(i).term != term
+		return r != nil && r.covers(i) && r.at(i).segment != 0 && r.at(i).term > term
 	}
 	index.hole = func(f *found) {
 		if s.payload || f.offset == 0 {

@@ -72,6 +72,16 @@ func (s *segment) group(id replicaID, payloads bool) (group, bool) {
 	return s.groups[at], true
 }
 
+// groupsOf gives the groups of the footer that may have rows of an entry.
+func (s *segment) groupsOf(id replicaID, index uint64) (gs []group) {
+	for _, payloads := range []bool{false, true} {
+		if g, ok := s.group(id, payloads); ok && g.min <= index && index <= g.max {
+			gs = append(gs, g)
+		}
+	}
+	return gs
+}
+
 // room bounds the footer's length were n rows added.
 func (s *segment) room(n int) int64 { return footerRoom(s.rowCount+n, 2*len(s.rows)+2) }
 
