@@ -421,7 +421,7 @@ func TestAgainstModel(t *testing.T) {
 						live[fmt.Sprint(b.Name)] = true
 					}
 				}
-				names := w.live(0, math.MaxUint64)
+				names := w.live(steady)
 				for _, n := range names {
 					if !live[fmt.Sprint(n)] && sweptAll {
 						t.Fatalf("%v is live though everything was swept", n)

@@ -19,7 +19,7 @@ import (
 //	batches, epoch-end, by-time, max-time, retain, trim-at      queries of one partition
 //	live, clean      garbage collection's questions
 //
-// After every step a second replica that restarts each time is compared with the first.
+// After every step replicas that restart, crash and commit otherwise are compared with the first.
 func TestScenarios(t *testing.T) {
 	datadriven.Walk(t, "testdata/scenarios", func(t *testing.T, path string) {
 		w := newWorld(t, Options{})
@@ -75,7 +75,7 @@ func (w *world) step(t *testing.T, d *datadriven.TestData) string {
 		c, ok, err := TrimAt(w.rows[0], w.head(l.id), broker.Offset(l.int("at", 0)))
 		fmt.Fprintf(&s, "to=%d bytes=%d due=%v %v\n", c.LogStart, c.BytesBefore, ok, err)
 	case "live":
-		for _, n := range w.live(0, 1<<64-1) {
+		for _, n := range w.live(steady) {
 			fmt.Fprintf(&s, "entry %d position %d length %d\n", n.Index, n.Position, n.Length)
 		}
 	case "clean":

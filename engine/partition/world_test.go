@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"hash/crc32"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -13,13 +14,13 @@ import (
 	"github.com/tallymq/tallymq/engine/keyspace"
 )
 
-// world is two replicas of one shard and the log they apply. One runs all the time; the other is loaded from its rows
-// after every batch of commands. They must agree in everything, always.
+// world is three replicas of one shard and the log they apply. They must agree in everything, always, though their
+// lives differ: see steady, crashing and hasty.
 type world struct {
 	t       fataler
 	options Options
-	rows    [2]*keyspace.Mem
-	machine [2]*Machine
+	rows    [replicas]*keyspace.Mem
+	machine [replicas]*Machine
 
 	index uint64
 	term  uint64
@@ -29,6 +30,14 @@ type world struct {
 	split bool   // one entry per command, still in one batch
 	ahead uint64 // of model: how many entries of the batch to come lie before the next command's
 }
+
+// The replicas.
+const (
+	steady   = iota // runs all the time
+	crashing        // applies every batch twice, with a crash before the first commit, and restarts after it
+	hasty           // commits after every single command, as if each came in a batch of its own
+	replicas
+)
 
 type fataler interface {
 	Helper()
@@ -53,56 +62,90 @@ func (w *world) apply(cs ...command.Message) ([]command.Message, []Effect) {
 	if !w.split {
 		w.index = first
 	}
-	var results [2][]command.Message
-	var effects [2][]Effect
-	for i, m := range w.machine {
-		position := uint32(8)
-		for j, c := range cs {
-			index := min(first+uint64(j), w.index)
-			body := c.AppendTo(nil)
-			ctx := Context{Index: index, Position: position, Term: w.term, Clock: w.clock, Wall: w.wall}
-			position += uint32(len(body)) + 3
-			before := bytes.Clone(body)
-			result, err := m.Apply(ctx, body, w.rows[i], []byte("before"))
-			if err != nil {
-				w.t.Fatalf("%v: %v", c, err)
-			}
-			if !bytes.Equal(before, body) || !bytes.HasPrefix(result, []byte("before")) {
-				w.t.Fatalf("%v: Apply changed what it was given", c)
-			}
-			for j := range body { // it was borrowed
-				body[j] = 0xDB
-			}
-			r, err := command.Decode(result[len("before"):])
-			if err != nil {
-				w.t.Fatalf("%v: result: %v", c, err)
-			}
-			results[i] = append(results[i], r)
+	var results [replicas][]command.Message
+	var effects [replicas][]Effect
+	for i := range w.machine {
+		if i == crashing {
+			w.run(i, first, cs)
+			w.rows[i].Discard()
+			w.restart()
 		}
-		effects[i] = append(effects[i], m.Flush(w.rows[i])...)
+		results[i], effects[i] = w.run(i, first, cs)
 		w.rows[i].Commit()
 	}
 	w.agree()
-	if fmt.Sprint(results[0]) != fmt.Sprint(results[1]) || fmt.Sprint(effects[0]) != fmt.Sprint(effects[1]) {
-		w.t.Fatalf("replicas answer differently:\n%v %v\n%v %v", results[0], effects[0], results[1], effects[1])
+	if fmt.Sprint(results[steady]) != fmt.Sprint(results[crashing]) || fmt.Sprint(results[steady]) != fmt.Sprint(results[hasty]) ||
+		fmt.Sprint(effects[steady]) != fmt.Sprint(effects[crashing]) {
+		w.t.Fatalf("replicas answer differently:\n%v\n%v", results, effects)
 	}
-	return results[0], effects[0]
+	return results[steady], effects[steady]
 }
 
-// agree compares the replicas, and restarts the second.
-func (w *world) agree() {
+// run applies commands on one replica, up to Flush.
+func (w *world) run(replica int, first uint64, cs []command.Message) (results []command.Message, effects []Effect) {
 	w.t.Helper()
-	loaded, err := Load(w.options, w.rows[1])
+	m, rows := w.machine[replica], w.rows[replica]
+	position := uint32(8)
+	for j, c := range cs {
+		body := c.AppendTo(nil)
+		ctx := Context{Index: min(first+uint64(j), w.index), Position: position, Term: w.term, Clock: w.clock, Wall: w.wall}
+		position += uint32(len(body)) + 3
+		before := bytes.Clone(body)
+		result, err := m.Apply(ctx, body, rows, []byte("before"))
+		if err != nil {
+			w.t.Fatalf("%v: %v", c, err)
+		}
+		if !bytes.Equal(before, body) || !bytes.HasPrefix(result, []byte("before")) {
+			w.t.Fatalf("%v: Apply changed what it was given", c)
+		}
+		for j := range body { // it was borrowed
+			body[j] = 0xDB
+		}
+		r, err := command.Decode(result[len("before"):])
+		if err != nil {
+			w.t.Fatalf("%v: result: %v", c, err)
+		}
+		results = append(results, r)
+		if replica == hasty {
+			m.Flush(rows)
+			rows.Commit()
+		}
+	}
+	return results, append(effects, m.Flush(rows)...)
+}
+
+// restart loads the crashing replica from its rows.
+func (w *world) restart() {
+	w.t.Helper()
+	loaded, err := Load(w.options, w.rows[crashing])
 	if err != nil {
 		w.t.Fatalf("load: %v", err)
 	}
-	w.machine[1] = loaded
-	if a, b := w.machine[0].Describe(), loaded.Describe(); a != b {
-		w.t.Fatalf("the machine:\n%s\nloaded from its rows:\n%s", a, b)
+	loaded.LeaderStart(w.term) // as the log says before what comes next; a no-op but for a leader-start that was lost
+	w.machine[crashing] = loaded
+}
+
+// agree compares the replicas, after a restart of the crashing one.
+func (w *world) agree() {
+	w.t.Helper()
+	w.restart()
+	for i := range w.machine {
+		if a, b := w.machine[steady].Describe(), w.machine[i].Describe(); a != b {
+			w.t.Fatalf("the machine:\n%s\nreplica %d:\n%s", a, i, b)
+		}
+		if a, b := w.replicatedRows(steady), w.replicatedRows(i); a != b {
+			w.t.Fatalf("rows of the steady replica:\n%s\nof replica %d:\n%s", a, i, b)
+		}
+		if a, b := w.live(steady), w.live(i); !slices.Equal(a, b) {
+			w.t.Fatalf("live names of the steady replica: %v, of replica %d: %v", a, i, b)
+		}
 	}
-	if a, b := w.rows[0].Describe(), w.rows[1].Describe(); a != b {
-		w.t.Fatalf("rows of one replica:\n%s\nof the other:\n%s", a, b)
-	}
+}
+
+// replicatedRows are all but the reverse rows, which depend on how commands came in batches.
+func (w *world) replicatedRows(replica int) string {
+	return w.rows[replica].Describe(keyspace.TableMachine, keyspace.TablePartition, keyspace.TableEpoch, keyspace.TableBatch,
+		keyspace.TableTime, keyspace.TableWindow, keyspace.TableDoomed)
 }
 
 // lead begins a leader term.
@@ -123,11 +166,11 @@ func (w *world) head(id broker.Partition) *Head {
 	return &h
 }
 
-// live are the names of all entries that are live.
-func (w *world) live(lo, hi uint64) []Name {
+// live are the names that are live, of all entries.
+func (w *world) live(replica int) []Name {
 	w.t.Helper()
 	var names []Name
-	if err := LiveNames(w.rows[0], lo, hi, func(n Name) bool {
+	if err := LiveNames(w.rows[replica], 0, 1<<64-1, func(n Name) bool {
 		names = append(names, n)
 		return true
 	}); err != nil {
