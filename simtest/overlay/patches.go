@@ -94,21 +94,26 @@ var patches = []Patch{
 	},
 	{
 		File: "runtime/proc.go", Count: 1,
-		Find: "const randomizeScheduler = raceenabled",
-		Put:  "const randomizeScheduler = true",
-		Why:  "the race detector's dice on where a woken goroutine is queued: with them seeds explore schedules",
+		Find: "\tif randomizeScheduler && next && randn(2) == 0 {",
+		Put: "\tif simOn {\n\t\tnext = next && gp.bubble != nil && simNext()>>63 == 0\n" +
+			"\t} else if randomizeScheduler && next && randn(2) == 0 {",
+		Why: "the race detector's dice on where a woken goroutine is queued: with them seeds explore schedules. A goroutine " +
+			"outside the world never jumps the queue: when it is woken depends on real time",
 	},
 	{
 		File: "runtime/proc.go", Count: 1,
-		Find: "if randomizeScheduler && next && randn(2) == 0 {",
-		Put:  "if simOn && gp.bubble != nil && next && simNext()>>63 == 0 {",
-		Why:  "the first of these dice, thrown for goroutines of the world only",
+		Find: "\tt := pp.runqtail\n\tif t-h < uint32(len(pp.runq)) {\n\t\tpp.runq[t%uint32(len(pp.runq))].set(gp)\n",
+		Put: "\tt := pp.runqtail\n\tif simOn && gp.bubble != nil && (!simOver.empty() || t-h >= simRoom) {\n\t\tsimOver.pushBack(gp)\n\t\treturn\n\t}\n" +
+			"\tif t-h < uint32(len(pp.runq)) {\n\t\tpp.runq[t%uint32(len(pp.runq))].set(gp)\n",
+		Why: "a run queue that overflows moves half of itself elsewhere, and when it does depends on goroutines outside the " +
+			"world too; the world's own overflow keeps first in, first out, whatever the others do",
 	},
 	{
-		File: "runtime/proc.go", Count: 2,
-		Find: "j := cheaprandn(i + 1)",
-		Put:  "j := simShuffle(i + 1)",
-		Why:  "the other two: a batch that moves between run queues",
+		File: "runtime/proc.go", Count: 1,
+		Find: "\t// local runq\n\tif gp, inheritTime := runqget(pp); gp != nil {\n\t\treturn gp, inheritTime, false\n\t}\n",
+		Put: "\t// local runq\n\tif gp, inheritTime := runqget(pp); gp != nil {\n\t\treturn gp, inheritTime, false\n\t}\n" +
+			"\tif simOn && !simOver.empty() {\n\t\treturn simOver.pop(), false, false\n\t}\n",
+		Why: "and this is where it comes out",
 	},
 	{
 		File: "runtime/proc.go", Count: 1,
