@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net"
 	"net/http"
+	"net/http/pprof"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -15,7 +16,7 @@ import (
 // Time-outs of the admin server: its answers are small.
 const (
 	readTimeout  = 10 * time.Second
-	writeTimeout = 30 * time.Second
+	writeTimeout = 2 * time.Minute // a profile takes as long as it was asked to
 )
 
 // Server is the admin server of one node.
@@ -48,6 +49,9 @@ func Handler(n *node.Node) http.Handler {
 		enc.SetIndent("", "  ")
 		_ = enc.Encode(n.Engine.Describe())
 	})
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry(n), promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError}))
 	return mux
 }
