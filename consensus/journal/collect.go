@@ -130,7 +130,7 @@ func (c *cycle) judge(s *segment) (*verdict, error) {
 	defer c.j.readers.release(rd)
 	for _, g := range s.groups {
 		if !g.payloads {
-			if err := c.raft(v, rd, g); err != nil || v.keep {
+			if err := c.raft(v, rd, g, limit); err != nil || v.keep {
 				return v, err
 			}
 		}
@@ -144,7 +144,7 @@ func (c *cycle) judge(s *segment) (*verdict, error) {
 }
 
 // raft finds the rows that lie in Raft's range, if they are few and the segment is old: those are said again.
-func (c *cycle) raft(v *verdict, rd *reader, g group) error {
+func (c *cycle) raft(v *verdict, rd *reader, g group, limit int64) error {
 	first, last, _ := c.j.rangeOf(g.id)
 	if first == 0 || g.max < first || g.min > last {
 		return nil
@@ -162,7 +162,7 @@ func (c *cycle) raft(v *verdict, rd *reader, g group) error {
 			v.restate = append(v.restate, liveEntry{g.id, w})
 			bytes += int(w.length)
 		}
-		v.keep = bytes > restateBytesMax
+		v.keep = int64(bytes) > min(limit, restateBytesMax)
 		return !v.keep && w.index <= last
 	})
 }

@@ -65,6 +65,7 @@ func (j *Journal) write(b *openBatch) {
 		err = j.writeBatch(b)
 		if err != nil {
 			j.fail(err)
+			err = j.failed()
 		}
 	}
 	b.err = err

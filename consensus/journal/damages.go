@@ -79,7 +79,7 @@ func (d *damages) applied(rec *record) {
 		case kindEntry:
 			void = k.index >= rec.index && k.kind != DamagedPayload
 		case kindRestate:
-			void = k.index == rec.index && k.segment != rec.segment
+			void = k.index == rec.index && (k.segment != rec.segment || k.offset != int64(rec.at))
 		case kindPayload:
 			void = k.index == rec.index && k.kind == DamagedPayload
 		case kindReset, kindImport:

@@ -50,21 +50,24 @@ func (n *notifier) fatal(err error) {
 
 // run calls back in order until close; what is queued then is still delivered.
 func (n *notifier) run() {
+	for f := n.next(); f != nil; f = n.next() {
+		f()
+	}
+}
+
+// next waits for something to say; nil: closed.
+func (n *notifier) next() func() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	for {
-		for len(n.queue) == 0 {
-			if n.stop {
-				return
-			}
-			n.cond.Wait()
+	for len(n.queue) == 0 {
+		if n.stop {
+			return nil
 		}
-		f := n.queue[0]
-		n.queue = n.queue[1:]
-		n.mu.Unlock()
-		f()
-		n.mu.Lock()
+		n.cond.Wait()
 	}
+	f := n.queue[0]
+	n.queue = n.queue[1:]
+	return f
 }
 
 func (n *notifier) close() {
