@@ -17,7 +17,8 @@ import (
 
 // world is a coordinator, the applied state it stores into, and the clients' waiting requests by name.
 type world struct {
-	t       testing.TB
+	t       failer
+	onReply func(name string, r Reply)
 	config  Config
 	c       *Coordinator
 	m       *Machine
@@ -29,11 +30,18 @@ type world struct {
 	unique  int
 	manual  bool // Stores wait for the verbs stored and store-fails
 	stores  []Store
+	late    []Store // of the coordinator before
 	ids     map[string]broker.TopicID
 	out     strings.Builder
 }
 
-func newWorld(t testing.TB) *world {
+// failer is what a test, a fuzz target and a rapid check have in common.
+type failer interface {
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
+
+func newWorld(t failer) *world {
 	c := DefaultConfig()
 	return &world{t: t, config: c, c: NewCoordinator(c), m: NewMachine(), rows: &keyspace.Mem{}, waiters: make(map[Waiter]string),
 		ids: map[string]broker.TopicID{"orders": {1}, "payments": {2}}}
@@ -81,6 +89,9 @@ func (w *world) step(ev Event) {
 				w.t.Fatalf("waiter %d answered twice or never asked: %+v", e.Waiter, e)
 			}
 			delete(w.waiters, e.Waiter)
+			if w.onReply != nil {
+				w.onReply(name, e)
+			}
 			fmt.Fprintf(&w.out, "%s: %s\n", name, replyString(e))
 		case Store:
 			fmt.Fprintf(&w.out, "store %v\n", e.State.Phase)
@@ -186,11 +197,13 @@ func (w *world) run(d *datadriven.TestData) string {
 		w.c = NewCoordinator(w.config)
 	case "fail-over": // another node leads now, and knows what is applied
 		w.step(Close{})
-		w.stores = nil
+		w.late, w.stores = w.stores, nil
 		w.c = NewCoordinator(w.config)
 		for _, s := range w.m.Groups() {
 			w.step(Load{Group: s.Group, State: s})
 		}
+	case "late-store": // of the coordinator before, arriving now
+		fmt.Fprintf(&w.out, "%v\n", w.propose(w.late[0]).Code)
 	case "reload":
 		s, _ := w.m.Group(group)
 		w.step(Load{Group: group, State: s})
