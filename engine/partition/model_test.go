@@ -399,10 +399,19 @@ func TestAgainstModel(t *testing.T) {
 			},
 			"clean": func(t *rapid.T) {
 				for i := range w.rows {
-					if _, err := CleanReverse(w.rows[i], w.rows[i], 0, math.MaxUint64, 3); err != nil {
-						t.Fatalf("clean: %v", err)
+					c := Cleaned{}
+					for calls := uint64(0); !c.Done; calls++ {
+						var err error
+						if c, err = CleanReverse(w.rows[i], w.rows[i], c.Next, math.MaxUint64, 3); err != nil || calls > w.index {
+							t.Fatalf("clean: %+v %v", c, err)
+						}
+						w.rows[i].Commit()
 					}
-					w.rows[i].Commit()
+				}
+				for i := range w.rows { // what is left holds something live
+					if c, err := CleanReverse(w.rows[i], w.rows[i], 0, math.MaxUint64, math.MaxInt); err != nil || c.Deleted > 0 || !c.Done {
+						t.Fatalf("cleaned again: %+v %v", c, err)
+					}
 				}
 				w.agree()
 			},

@@ -59,11 +59,25 @@ func LiveNames(r keyspace.Reader, lo, hi uint64, yield func(Name) bool) error {
 	})
 }
 
-// CleanReverse deletes the reverse rows of entries lo ≤ index ≤ hi that hold nothing live, at most max of them, and
-// returns how many. What is dead stays dead, so the reader may be older than the writer's state. Not a replicated
-// operation.
-func CleanReverse(r keyspace.Reader, w keyspace.Writer, lo, hi uint64, max int) (deleted int, err error) {
-	err = eachReverse(r, lo, hi, func(key []byte, index uint64, items []byte) (bool, error) {
+// Cleaned is what one call of CleanReverse did.
+type Cleaned struct {
+	Deleted int
+	Done    bool   // every row of the range was looked at
+	Next    uint64 // if not done: the index from which to go on
+}
+
+// CleanReverse deletes the reverse rows of entries lo ≤ index ≤ hi that hold nothing live, looking at about rowsMax of
+// them. What is dead stays dead, so the reader may be older than the writer's state. Not a replicated operation: each
+// replica does it when it likes.
+func CleanReverse(r keyspace.Reader, w keyspace.Writer, lo, hi uint64, rowsMax int) (Cleaned, error) {
+	c := Cleaned{Done: true}
+	seen, last := 0, lo
+	err := eachReverse(r, lo, hi, func(key []byte, index uint64, items []byte) (bool, error) {
+		if seen >= rowsMax && index != last { // the rows of an entry are looked at together, so that every call gets on
+			c.Done, c.Next = false, index
+			return false, nil
+		}
+		seen, last = seen+1, index
 		live := false
 		err := eachLive(r, index, items, func(Name) bool {
 			live = true
@@ -71,11 +85,11 @@ func CleanReverse(r keyspace.Reader, w keyspace.Writer, lo, hi uint64, max int) 
 		})
 		if err == nil && !live {
 			w.Delete(key)
-			deleted++
+			c.Deleted++
 		}
-		return deleted < max, err
+		return true, err
 	})
-	return deleted, err
+	return c, err
 }
 
 // eachReverse yields the reverse rows of entries lo..hi.

@@ -80,10 +80,10 @@ func (w *world) step(t *testing.T, d *datadriven.TestData) string {
 		}
 	case "clean":
 		for i := range w.rows {
-			n, err := CleanReverse(w.rows[i], w.rows[i], 0, 1<<64-1, int(l.int("max", 100)))
+			c, err := CleanReverse(w.rows[i], w.rows[i], uint64(l.int("from", 0)), 1<<64-1, int(l.int("max", 100)))
 			w.rows[i].Commit()
-			if i == 0 {
-				fmt.Fprintf(&s, "%d reverse rows deleted %v\n", n, err)
+			if i == steady {
+				fmt.Fprintf(&s, "%+v %v\n", c, err)
 			}
 		}
 		w.agree()

@@ -1,4 +1,3 @@
-// Command gen turns commands.def into Go source. The syntax is described at the head of that file.
 package main
 
 import (
