@@ -47,7 +47,6 @@ func offsetCommit(r *request, q *kmsg.OffsetCommitRequest) kmsg.Response {
 		}
 	}
 	errs, err := r.server.broker.CommitOffsets(r.ctx, commit)
-	err = lapsed(r.ctx, err, "commit offsets", "group "+q.Group)
 	for i, out := range places {
 		if err != nil {
 			out.ErrorCode = commitErrors.code(err)

@@ -70,16 +70,7 @@ func createTopic(ctx context.Context, r *request, q *kmsg.CreateTopicsRequest, i
 		}
 		spec.Configs[c.Name] = *c.Value
 	}
-	t, err := r.server.broker.CreateTopic(ctx, r.client, spec)
-	return t, lapsed(ctx, err, "create topic", resource)
-}
-
-// lapsed gives a bare context error its meaning: nobody can say whether the write happened.
-func lapsed(ctx context.Context, err error, op, resource string) error {
-	if err != nil && ctx.Err() != nil && broker.CodeOf(err) == broker.CodeInternal {
-		return broker.Errorf(broker.CodeOutcomeUnknown, op, resource, "%w", err)
-	}
-	return err
+	return r.server.broker.CreateTopic(ctx, r.client, spec)
 }
 
 // showConfigs adds what is in force. That it cannot be read does not unmake the topic (KIP-525).

@@ -47,7 +47,6 @@ func deleteTopics(r *request, q *kmsg.DeleteTopicsRequest) kmsg.Response {
 			err = broker.Errorf(broker.CodeInvalidRequest, "delete topic", deref(in.Topic), "it is named twice in one request")
 		default:
 			t, err = r.server.broker.DeleteTopic(ctx, r.client, deref(in.Topic), id)
-			err = lapsed(ctx, err, "delete topic", deref(in.Topic))
 		}
 		if err != nil {
 			out.ErrorCode, out.ErrorMessage = topicErrors.code(err), text(err)

@@ -19,8 +19,7 @@ func deleteGroups(r *request, q *kmsg.DeleteGroupsRequest) kmsg.Response {
 	fanOut(len(q.Groups), func(i int) {
 		resp.Groups[i].Default()
 		resp.Groups[i].Group = q.Groups[i]
-		err := lapsed(r.ctx, r.server.broker.DeleteGroup(r.ctx, r.client, q.Groups[i]), "delete group", q.Groups[i])
-		resp.Groups[i].ErrorCode = commitErrors.code(err)
+		resp.Groups[i].ErrorCode = commitErrors.code(r.server.broker.DeleteGroup(r.ctx, r.client, q.Groups[i]))
 	})
 	return resp
 }

@@ -1,6 +1,10 @@
 package kafka
 
-import "github.com/tallymq/tallymq/engine/broker"
+import (
+	"errors"
+
+	"github.com/tallymq/tallymq/engine/broker"
+)
 
 // Every refusal becomes an error code here and nowhere else. A code means what the clients do on it, and that depends on
 // the request: Java's consumer throws on a code that it does not expect in a Fetch, its group code on a time-out in a
@@ -125,16 +129,23 @@ func with(a, b map[broker.Code]int16) map[broker.Code]int16 {
 	return m
 }
 
-// code maps an error; nil is NONE, an error that is not the broker's a bug of ours, UNKNOWN_SERVER_ERROR.
+// code maps an error. nil is NONE. An error that is not the broker's, such as a bare context's, says nothing about what
+// happened: for a write the outcome is unknown, for all else it is UNKNOWN_SERVER_ERROR.
 func (f *family) code(err error) int16 {
 	if err == nil {
 		return errNone
 	}
-	c := broker.CodeOf(err)
-	if e, ok := f.differs[c]; ok {
+	var known *broker.Error
+	if !errors.As(err, &known) {
+		if f.writes {
+			return errRequestTimedOut
+		}
+		return errUnknownServer
+	}
+	if e, ok := f.differs[known.Code]; ok {
 		return e
 	}
-	if e, ok := common[c]; ok {
+	if e, ok := common[known.Code]; ok {
 		return e
 	}
 	return errUnknownServer

@@ -1,7 +1,7 @@
 package kafka
 
 import (
-	"errors"
+	"context"
 	"flag"
 	"fmt"
 	"os"
@@ -58,7 +58,11 @@ func TestErrorsTellTheTruth(t *testing.T) {
 				t.Errorf("%s: %v may be retried, %d (%v) is not", f.name, c, e, kerr.ErrorForCode(e))
 			}
 		}
-		if f.code(nil) != errNone || f.code(errors.New("foreign")) != errUnknownServer {
+		foreign := errUnknownServer
+		if f.writes {
+			foreign = errRequestTimedOut
+		}
+		if f.code(nil) != errNone || f.code(context.DeadlineExceeded) != foreign {
 			t.Errorf("%s: nil or a foreign error is mapped wrongly", f.name)
 		}
 	}
