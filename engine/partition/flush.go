@@ -6,6 +6,7 @@ import (
 	"github.com/tallymq/tallymq/engine/broker"
 	"github.com/tallymq/tallymq/engine/command"
 	"github.com/tallymq/tallymq/engine/keyspace"
+	"github.com/tallymq/tallymq/internal/invariant"
 )
 
 // Flush writes the rows that changed since the last Flush but were not written yet: one per partition, producer and
@@ -90,6 +91,9 @@ func (m *Machine) decodeSelfRow(key, value []byte) error {
 
 // appendHeadRow encodes a partition's head; epochs have rows of their own.
 func appendHeadRow(dst []byte, p *partition) []byte {
+	if p.freed > p.Start || p.Start > p.Next || p.BytesBefore > p.BytesTotal { // not Check: its arguments would be allocated
+		invariant.Unreachable("slot %d: freed %d, start %d, next %d, bytes %d of %d", p.Slot, p.freed, p.Start, p.Next, p.BytesBefore, p.BytesTotal)
+	}
 	e := encoder{append(dst, headVersion)}
 	e.b = append(e.b, p.Partition.Topic[:]...)
 	e.uint(uint64(p.Partition.Index))

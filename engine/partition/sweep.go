@@ -56,6 +56,7 @@ func (m *Machine) freeDoomed(p *partition, w keyspace.Writer) {
 	}
 	if p.freed < p.Next {
 		m.freeOffsets(p, min(p.Next, p.freed+sweepOffsetsMax), w)
+		p.Start = max(p.Start, p.freed) // nobody reads it any more, and freed ≤ Start holds
 		m.touch(p, 0)
 		return
 	}
