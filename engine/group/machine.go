@@ -67,9 +67,7 @@ func (m *Machine) Groups() []*State {
 // Topics lists the topics that have committed offsets, by id. Those that the catalog does not have any more, after a
 // look that is not older than the offsets, are what GroupSweep.DeletedTopics should name.
 func (m *Machine) Topics() []broker.TopicID {
-	ids := slices.Collect(maps.Keys(m.topics))
-	slices.SortFunc(ids, compareID)
-	return ids
+	return slices.SortedFunc(maps.Keys(m.topics), compareID)
 }
 
 // Digest folds every command and result applied so far; replicas at the same index have the same.
