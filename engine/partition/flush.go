@@ -41,7 +41,8 @@ func (m *Machine) Flush(w keyspace.Writer) []Effect {
 	if m.dirtySelf {
 		m.dirtySelf = false
 		m.value = m.appendSelfRow(m.value[:0])
-		w.Set(keyspace.MachineKey(keyspace.MachinePartition), m.value)
+		m.key = append(m.key[:0], keyspace.MachineKey(keyspace.MachinePartition)...)
+		w.Set(m.key, m.value)
 	}
 	return m.effects
 }
