@@ -152,7 +152,7 @@ func TestTransferUnderLoad(t *testing.T) {
 		}
 	}
 	c.checkLoads(loads...)
-	t.Logf("%d commands over 12 transfers, last term %d", total, c.nodes[0].toy().rows.Term)
+	t.Logf("%d commands over 12 transfers, last term %d", total, c.nodes[0].toy().term())
 }
 
 // The leader's host is closed and started again, in turn on all nodes; clients of other nodes see no gap at all.

@@ -23,7 +23,7 @@ type toy struct {
 	mu      sync.Mutex
 	rows    toyRows
 	durable uint64
-	// gate, when set, makes InstallSnapshot and Apply wait.
+	// applying notices two applies at once.
 	applying int
 }
 
@@ -174,4 +174,16 @@ func (t *toy) log() []toyRow {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return slices.Clone(t.rows.Log)
+}
+
+func (t *toy) term() uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.rows.Term
+}
+
+func (t *toy) clock() uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.rows.Clock
 }
