@@ -5,9 +5,9 @@
 // offset is given once per partition, without gaps, and its batch is named by (index, position, length, CRC);
 // (3) a batch of an idempotent producer is appended once: a retry is answered with the first attempt's offset, and
 // one that carries other records is refused; (4) leader epochs never fall; (5) Load gives a machine equal to the one
-// that wrote the rows, in every answer, and in Describe; (6) a row that names a payload goes before the machine stops
-// reporting it as live, never after; (7) work per command is bounded: what a trim, a deletion or an expiry frees is
-// freed by Sweep, in slices.
+// that wrote the rows, in every answer, and in Describe; (6) LiveNames reports a
+// payload for as long as a row names it; (7) work per command is bounded: what a trim, a deletion or an expiry frees
+// is freed by Sweep, in slices; (8) it does not matter how the log's commands are cut into batches.
 //
 // It asks the caller: (a) apply commands in log order, then Flush, then commit the writer's rows together with the
 // applied index, all or nothing; (b) not call anything else meanwhile (there is no lock), and show readers the heads

@@ -107,6 +107,9 @@ func (m *Machine) Term() uint64 { return m.term }
 // Digest is the rolling digest over the commands applied and their results.
 func (m *Machine) Digest() command.Digest { return m.digest }
 
+// Noted is the digest at the index of the last Check; index 0: there was none.
+func (m *Machine) Noted() (index uint64, digest command.Digest) { return m.noted.index, m.noted.digest }
+
 // Fold makes a command that another machine of the shard applied part of the digest.
 func (m *Machine) Fold(command, result []byte) {
 	m.digest = m.digest.Add(command, result)
