@@ -26,12 +26,12 @@ func TestRandomCommands(t *testing.T) {
 		small := func(label string, n int) int { return rapid.IntRange(1, n).Draw(t, label) }
 		next := broker.ProducerID(0)
 		replicas := map[string]bool{"2/1": true, "3/1": true}
-		for range rapid.IntRange(1, 60).Draw(t, "commands") {
+		for range rapid.IntRange(20, 60).Draw(t, "commands") {
 			before := w.m.Snapshot()
 			topic := fmt.Sprintf("t%d", small("topic", 5))
-			shard, replica, node := broker.ShardID(small("shard", 4)), uint64(small("replica", 6)), broker.NodeID(small("node", 5))
+			shard, replica, node := broker.ShardID(1+small("shard", 3)), uint64(small("replica", 4)), broker.NodeID(small("node", 3))
 			var msg command.Message
-			switch small("command", 9) {
+			switch small("command", 15) {
 			case 1:
 				shards, err := before.Spread(int32(small("partitions", 3)), "")
 				if err != nil {
@@ -48,11 +48,11 @@ func TestRandomCommands(t *testing.T) {
 				msg = &command.NodeRegister{Spec: n.Spec()}
 			case 5:
 				msg = &command.NodeRemove{Node: node}
-			case 6:
+			case 6, 10, 11:
 				msg = &command.ReplicaAdd{Shard: shard, Replica: replica, Node: node, NonVoting: true}
-			case 7:
+			case 7, 12, 13:
 				msg = &command.ReplicaPromote{Shard: shard, Replica: replica}
-			case 8:
+			case 8, 14, 15:
 				msg = &command.ReplicaRemove{Shard: shard, Replica: replica}
 			case 9:
 				r := w.apply(&command.ProducerBlock{Node: node, Count: uint32(small("count", 10))}).(*command.ProducerBlockResult)
