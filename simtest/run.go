@@ -2,9 +2,14 @@ package simtest
 
 import (
 	"bufio"
+	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"testing"
 	"testing/cryptotest"
 	"testing/synctest"
@@ -127,4 +132,55 @@ func newWorld(t *testing.T, seed uint64, full *bufio.Writer, garbage *collector)
 	w.watchDone = make(chan struct{})
 	go w.watch()
 	return w
+}
+
+// childEnv is the strictest form, see doc.go.
+var childEnv = []string{"GOMAXPROCS=1", "GOGC=off", "GODEBUG=asyncpreemptoff=1"}
+
+var hashOf = regexp.MustCompile(`seed \d+: .*hash ([0-9a-f]{16})`)
+
+// outputBytesMax is how much of a failing child's output is shown.
+const outputBytesMax = 8000
+
+// RunChild runs one test of this binary in a process of its own, with one seed
+// (TALLYMQ_SIM_SEED) and its whole trace in a file, and returns the world's hash.
+func RunChild(t *testing.T, test string, seed uint64, traceFile string, env ...string) (hash string) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], "-test.run=^"+test+"$", "-test.v", "-test.timeout=0")
+	cmd.Env = slices.Concat(os.Environ(), childEnv, []string{
+		fmt.Sprintf("TALLYMQ_SIM_SEED=%d", seed), "TALLYMQ_SIM_TRACE=" + traceFile}, env)
+	out, err := cmd.CombinedOutput()
+	m := hashOf.FindSubmatch(out)
+	if err != nil || m == nil {
+		t.Fatalf("seed %d of %s: %v\n%s", seed, test, err, out[max(0, len(out)-outputBytesMax):])
+	}
+	return string(m[1])
+}
+
+// CompareRuns runs a seed of a test twice, each in a process of its own, and
+// describes the first event in which the two worlds differ; "" when they are equal.
+// env is added to the second one's environment.
+func CompareRuns(t *testing.T, test string, seed uint64, env ...string) string {
+	t.Helper()
+	dir := t.TempDir()
+	files := [2]string{filepath.Join(dir, "first"), filepath.Join(dir, "second")}
+	a := RunChild(t, test, seed, files[0])
+	b := RunChild(t, test, seed, files[1], env...)
+	var in [2]*os.File
+	for i, name := range files {
+		f, err := os.Open(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		in[i] = f
+	}
+	diff, err := trace.Diff(in[0], in[1], diffContext)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if (a == b) != (diff == "") {
+		t.Errorf("seed %d: the hashes %s, %s and the traces disagree on whether the runs are equal", seed, a, b)
+	}
+	return diff
 }

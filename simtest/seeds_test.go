@@ -6,12 +6,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"testing"
-
-	"github.com/tallymq/tallymq/simtest/trace"
 )
 
 // seedFromEnv is the seed of a test that replays what another one found.
@@ -39,54 +36,6 @@ func seedsFromEnv(t *testing.T, otherwise string) (first, last uint64) {
 	return first, last
 }
 
-// childEnv is the strictest form, see doc.go.
-var childEnv = []string{"GOMAXPROCS=1", "GOGC=off", "GODEBUG=asyncpreemptoff=1"}
-
-var hashOf = regexp.MustCompile(`seed \d+: .*hash ([0-9a-f]{16})`)
-
-// runChild runs one test of this binary in a process of its own, with one seed and
-// its whole trace in a file.
-func runChild(t *testing.T, test string, seed uint64, traceFile string, more ...string) (hash string) {
-	t.Helper()
-	cmd := exec.Command(os.Args[0], "-test.run=^"+test+"$", "-test.v", "-test.timeout=0")
-	cmd.Env = append(os.Environ(), childEnv...)
-	cmd.Env = append(cmd.Env, fmt.Sprintf("TALLYMQ_SIM_SEED=%d", seed), "TALLYMQ_SIM_TRACE="+traceFile)
-	cmd.Env = append(cmd.Env, more...)
-	out, err := cmd.CombinedOutput()
-	m := hashOf.FindSubmatch(out)
-	if err != nil || m == nil {
-		t.Fatalf("seed %d of %s: %v\n%s", seed, test, err, last(string(out), 8000))
-	}
-	return string(m[1])
-}
-
-func last(s string, n int) string { return s[max(0, len(s)-n):] }
-
-// compareRuns runs a seed twice and says where the runs differ, or "".
-func compareRuns(t *testing.T, test string, seed uint64, second ...string) string {
-	dir := t.TempDir()
-	files := [2]string{filepath.Join(dir, "first"), filepath.Join(dir, "second")}
-	a := runChild(t, test, seed, files[0])
-	b := runChild(t, test, seed, files[1], second...)
-	var in [2]*os.File
-	for i, name := range files {
-		f, err := os.Open(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
-		in[i] = f
-	}
-	diff, err := trace.Diff(in[0], in[1], diffContext)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if (a == b) != (diff == "") {
-		t.Errorf("seed %d: the hashes %s, %s and the traces disagree on whether the runs are equal", seed, a, b)
-	}
-	return diff
-}
-
 // TestSeedsAreEqual: the same seed in two processes gives the same world, event by
 // event and turn by turn.
 func TestSeedsAreEqual(t *testing.T) {
@@ -94,7 +43,7 @@ func TestSeedsAreEqual(t *testing.T) {
 	first, last := seedsFromEnv(t, "1..3")
 	for _, test := range []string{"TestRaftSurvivesThePlan", "TestStreamClientsAndServer"} {
 		for seed := first; seed <= last; seed++ {
-			if diff := compareRuns(t, test, seed); diff != "" {
+			if diff := CompareRuns(t, test, seed); diff != "" {
 				t.Errorf("%s, seed %d: %s", test, seed, diff)
 			}
 		}
@@ -106,7 +55,7 @@ func TestSeedsAreEqual(t *testing.T) {
 // shows where.
 func TestDifferenceIsFound(t *testing.T) {
 	SkipWithoutOverlay(t)
-	diff := compareRuns(t, "TestStreamClientsAndServer", 1, "TALLYMQ_SIM_PLANT=1")
+	diff := CompareRuns(t, "TestStreamClientsAndServer", 1, "TALLYMQ_SIM_PLANT=1")
 	for _, want := range []string{"differ first at event", "> first", "> second", "planted"} {
 		if !strings.Contains(diff, want) {
 			t.Fatalf("missing %q in:\n%s", want, diff)
@@ -119,7 +68,7 @@ func TestSeedsDiffer(t *testing.T) {
 	SkipWithoutOverlay(t)
 	seen := map[string]uint64{}
 	for seed := uint64(1); seed <= 3; seed++ {
-		hash := runChild(t, "TestStreamClientsAndServer", seed, filepath.Join(t.TempDir(), "trace"))
+		hash := RunChild(t, "TestStreamClientsAndServer", seed, filepath.Join(t.TempDir(), "trace"))
 		if other, ok := seen[hash]; ok {
 			t.Errorf("seeds %d and %d are one world", other, seed)
 		}

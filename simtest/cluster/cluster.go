@@ -1,0 +1,123 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/tallymq/tallymq/ops/config"
+	"github.com/tallymq/tallymq/ops/node"
+	"github.com/tallymq/tallymq/simtest"
+)
+
+// Ports of every node.
+const (
+	kafkaPort = 9092
+	raftPort  = 7092
+	rpcPort   = 7093
+)
+
+// Options say how a cluster is made.
+type Options struct {
+	Nodes int // 3 when 0
+	// Config changes a node's configuration before each start; nil leaves it.
+	Config func(c *config.Config)
+	// Log receives what the nodes log; nil discards it.
+	Log slog.Handler
+}
+
+// A Cluster is a set of nodes that a supervisor keeps running.
+type Cluster struct {
+	*simtest.Supervisor
+	Names []string // of the processes, which are the hosts' names too
+
+	w *simtest.World
+	o Options
+}
+
+// Stopped is the panic by which a node that must not go on ends its process.
+type Stopped struct{ Err error }
+
+// Error tells why.
+func (s Stopped) Error() string { return "node stopped: " + s.Err.Error() }
+
+// New starts the nodes n1, n2, ...
+func New(w *simtest.World, o Options) *Cluster {
+	if o.Nodes == 0 {
+		o.Nodes = 3
+	}
+	if o.Log == nil {
+		o.Log = slog.DiscardHandler
+	}
+	c := &Cluster{w: w, o: o}
+	for i := range o.Nodes {
+		c.Names = append(c.Names, fmt.Sprintf("n%d", i+1))
+	}
+	c.Supervisor = simtest.NewSupervisor(w, c.boot)
+	if w.PanicAllowed == nil {
+		w.PanicAllowed = func(_ *simtest.Process, v any) bool { _, ok := v.(Stopped); return ok }
+	}
+	for _, name := range c.Names {
+		c.Start(w.Process(name))
+	}
+	return c
+}
+
+// Seeds are the addresses that Kafka clients begin with.
+func (c *Cluster) Seeds() []string {
+	var seeds []string
+	for _, name := range c.Names {
+		seeds = append(seeds, fmt.Sprintf("%s:%d", name, kafkaPort))
+	}
+	return seeds
+}
+
+// boot is main of a node's process.
+func (c *Cluster) boot(p *simtest.Process) error {
+	fx := node.Effects{
+		FS:     p.Disk.Mount().FS(),
+		Listen: func(addr string) (net.Listener, error) { return p.Host.Listen("tcp", addr) },
+		Dial: func(ctx context.Context, addr string) (net.Conn, error) {
+			return p.Host.Dial(ctx, "tcp", addr)
+		},
+		Transport: p.Host.RaftTransport(),
+	}
+	cfg := c.config(p.Name())
+	if err := cfg.Validate(); err != nil {
+		return err
+	}
+	n, err := node.Start(context.Background(), cfg, fx, slog.New(c.o.Log).With("node", p.Name()))
+	if err != nil {
+		return err
+	}
+	go func() { panic(Stopped{<-n.Fatal()}) }()
+	return nil
+}
+
+// config is small in every limit, so that what is rare elsewhere is common here.
+func (c *Cluster) config(name string) *config.Config {
+	cfg := &config.Config{
+		DataDir: "/data", DataShards: 2, DefaultPartitions: 2, AutoCreateTopics: true,
+		RetentionCheckInterval: 10 * time.Second, OffsetsRetention: time.Hour, ProducerIDExpiry: time.Hour,
+		GroupInitialRebalanceDelay: time.Second,
+		SegmentBytes:               1 << 20, JournalCacheBytes: 1 << 20, RowCacheBytes: 1 << 20, MemtableBytes: 1 << 20,
+		ReserveBytes: 1 << 20, MaxRequestBytes: 1 << 20, InflightBytes: 4 << 20, ScrubBytesPerSec: 1 << 20,
+		MaxConnections: 100, ConnectionMaxIdle: 10 * time.Minute, RTT: 20 * time.Millisecond, ShutdownTime: 10 * time.Second,
+		AdminListen: name + ":8080", LogLevel: "info", LogFormat: "text",
+	}
+	for i, n := range c.Names {
+		raft, rpc := fmt.Sprintf("%s:%d", n, raftPort), fmt.Sprintf("%s:%d", n, rpcPort)
+		cfg.InitialCluster = append(cfg.InitialCluster, fmt.Sprintf("%d=%s/%s", i+1, raft, rpc))
+		if n == name {
+			cfg.NodeID, cfg.RaftListen, cfg.RPCListen = int32(i+1), raft, rpc
+		}
+	}
+	cfg.KafkaListen = fmt.Sprintf("%s:%d", name, kafkaPort)
+	cfg.KafkaAdvertise = cfg.KafkaListen
+	if c.o.Config != nil {
+		c.o.Config(cfg)
+	}
+	return cfg
+}
