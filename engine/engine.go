@@ -21,10 +21,12 @@ type Engine struct {
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
+	life   sync.Mutex // guards closed: no duty begins after Close began to wait
+	closed bool
 
-	gate     *gate // of produced bytes
-	readGate *gate // of bytes read and not yet written out
-	watch    *watch
+	gate    *gate        // of produced bytes
+	reading atomic.Int64 // bytes read and not yet written out
+	watch   *watch
 
 	identMu sync.Mutex
 	ident   identity
@@ -36,6 +38,7 @@ type Engine struct {
 
 	view  atomic.Pointer[catalog.View]
 	views *broadcast // after each new view
+	clock *wallClock
 
 	peers      *peers
 	producers  producerBlockOf
@@ -62,9 +65,9 @@ func New(o Options) (*Engine, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	e := &Engine{
 		opt: o, log: o.Logger, ctx: ctx, cancel: cancel,
-		gate: newGate(o.InflightBytes), readGate: newGate(readInflightBytes), watch: newWatch(),
+		gate: newGate(o.InflightBytes), watch: newWatch(),
 		replicas: map[broker.ShardID]*replica{}, leads: map[broker.ShardID]*lead{}, damaged: map[broker.ShardID]replicaStatus{},
-		views: newBroadcast(), peers: newPeers(o.Node), ident: id, fatal: make(chan error, 1),
+		views: newBroadcast(), clock: newWallClock(), peers: newPeers(o.Node), ident: id, fatal: make(chan error, 1),
 	}
 	e.view.Store(catalog.EmptyView())
 	return e, nil
@@ -124,13 +127,22 @@ func (e *Engine) Close() error {
 		l.stop()
 	}
 	e.watch.wakeAll()
+	e.life.Lock()
+	e.closed = true
+	e.life.Unlock()
 	e.wg.Wait()
 	return nil
 }
 
 // spawn runs a duty until Close.
 func (e *Engine) spawn(f func(context.Context)) {
+	e.life.Lock()
+	if e.closed {
+		e.life.Unlock()
+		return
+	}
 	e.wg.Add(1)
+	e.life.Unlock()
 	go func() {
 		defer e.wg.Done()
 		f(e.ctx)

@@ -158,8 +158,8 @@ func (e *Engine) markDamaged(s broker.ShardID, id uint64, why string) {
 	}
 }
 
-// diverged takes a replica whose state is not the others' out of service.
-func (e *Engine) diverged(r *replica) {
+// retire takes a replica whose state is not the others' out of service.
+func (e *Engine) retire(r *replica) {
 	e.spawn(func(context.Context) {
 		if err := e.host.StopReplica(uint64(r.shard)); err != nil {
 			e.log.Error("stop diverged replica", "shard", r.shard, "err", err)

@@ -24,6 +24,9 @@ type lead struct {
 	cancel context.CancelFunc
 	poked  chan struct{} // capacity 1
 	groups *groups
+
+	// What the last check told, for the next one to name.
+	checkAt, checkDigest uint64
 }
 
 // Leadership hears every change of leadership: for consensus.Options.
@@ -90,7 +93,7 @@ func (e *Engine) leadOf(s broker.ShardID) (*lead, bool) {
 func (l *lead) run() {
 	pulse := time.NewTicker(leadEvery)
 	defer pulse.Stop()
-	var retained, swept time.Time
+	var retained, swept, checked time.Time
 	for l.ctx.Err() == nil {
 		if l.shard == catalog.CatalogShard {
 			l.e.bootstrap(l.ctx, l.term)
@@ -101,6 +104,10 @@ func (l *lead) run() {
 			if time.Since(retained) >= l.e.opt.RetentionCheck {
 				l.retain()
 				retained = time.Now()
+			}
+			if time.Since(checked) >= checkEvery {
+				l.check()
+				checked = time.Now()
 			}
 			if time.Since(swept) >= groupSweepEvery {
 				l.sweepGroups()
@@ -176,7 +183,11 @@ func (l *lead) reconcile() {
 
 // retain moves log starts as the topics' retention says.
 func (l *lead) retain() {
-	now := time.Now().UnixMilli()
+	if err := l.e.clockSane(); err != nil {
+		l.e.log.Error("retention is suspended: nothing is deleted by a clock that may be wrong", "shard", l.shard, "err", err)
+		return
+	}
+	now := l.e.clock.now()
 	heads := l.r.headsNow()
 	for i := range heads {
 		if l.ctx.Err() != nil {

@@ -19,9 +19,6 @@ const (
 	// memory held for one connection. Kafka's fetch.max.bytes is 55 MiB.
 	readBytesMax = 55 << 20
 
-	// readInflightBytes bounds what all reads of the node hold in memory until it is written out.
-	readInflightBytes = 256 << 20
-
 	// readBufferBytes is a new read buffer's size, readBufferKept the largest that is reused.
 	readBufferBytes = 64 << 10
 	readBufferKept  = 4 << 20
@@ -48,6 +45,13 @@ const (
 
 	// sweepBudget is the pieces of work of one Sweep command: some milliseconds of apply.
 	sweepBudget = 2000
+
+	// checkEvery is how often the leader has the replicas compare their digests.
+	checkEvery = time.Minute
+
+	// clockSkewMax is how far this node's wall clock may be from its peers' before it
+	// deletes nothing by age: a wrong clock must not cost records.
+	clockSkewMax = 10 * time.Minute
 
 	// groupSweepEvery is how often leaders look for expired offsets.
 	groupSweepEvery = 10 * time.Minute

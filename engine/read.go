@@ -35,7 +35,7 @@ func (e *Engine) Read(ctx context.Context, r *broker.Read) (*broker.ReadResult, 
 	for {
 		plan := e.plan(ctx, r, limit)
 		if plan.failed || plan.size >= int64(r.MinBytes) || r.MaxWait <= 0 {
-			return e.fetch(ctx, plan)
+			return e.fetch(plan)
 		}
 		if w == nil {
 			// Look once more after registering: an append in between must not be missed.
@@ -48,7 +48,7 @@ func (e *Engine) Read(ctx context.Context, r *broker.Read) (*broker.ReadResult, 
 		select {
 		case <-w.woken:
 		case <-timer.C:
-			return e.fetch(ctx, e.plan(ctx, r, limit))
+			return e.fetch(e.plan(ctx, r, limit))
 		case <-ctx.Done():
 			return nil, broker.Errorf(broker.CodeUnavailable, "read", "", "%w", ctx.Err())
 		case <-e.ctx.Done():
@@ -110,7 +110,15 @@ func (e *Engine) planOne(ctx context.Context, q *broker.ReadPartition, p *readin
 	}
 	most := min(int64(q.MaxBytes), limit-p.size)
 	var size int64
+	next, gap := q.Offset, false
 	err = partition.Batches(r.rows, &h, q.Offset, func(b partition.Batch) bool {
+		// A log has no gaps. One here means that the rows are newer than the head: they were
+		// trimmed, or replaced by a snapshot, in between. Never skip offsets in silence.
+		if b.Base > next {
+			gap = true
+			return false
+		}
+		next = b.Last + 1
 		n := int64(b.Name.Length)
 		if size+n > most && (p.size > 0 || size > 0) {
 			return false
@@ -122,6 +130,12 @@ func (e *Engine) planOne(ctx context.Context, q *broker.ReadPartition, p *readin
 	})
 	if err != nil {
 		return broker.Errorf(broker.CodeCorrupt, "read", q.Partition.String(), "rows: %w", err)
+	}
+	if gap || next == q.Offset {
+		if size > 0 {
+			return nil // what was found before the gap is right
+		}
+		return broker.Errorf(broker.CodeUnavailable, "read", q.Partition.String(), "the log changed while offset %d was looked for", q.Offset)
 	}
 	return nil
 }
@@ -140,12 +154,9 @@ func checkEpoch(asked, now broker.LeaderEpoch, op string, p broker.Partition) er
 var readBuffers = sync.Pool{New: func() any { b := make([]byte, 0, readBufferBytes); return &b }}
 
 // fetch reads the planned payloads into one buffer and makes them ready for the wire.
-func (e *Engine) fetch(ctx context.Context, p *reading) (*broker.ReadResult, error) {
+func (e *Engine) fetch(p *reading) (*broker.ReadResult, error) {
 	if p.size == 0 {
 		return broker.NewReadResult(p.results, nil), nil
-	}
-	if err := e.readGate.enter(ctx, p.size); err != nil {
-		return nil, broker.Errorf(broker.CodeThrottled, "read", "", "waiting for room: %w", err)
 	}
 	buf := readBuffers.Get().(*[]byte)
 	if int64(cap(*buf)) < p.size {
@@ -175,8 +186,9 @@ func (e *Engine) fetch(ctx context.Context, p *reading) (*broker.ReadResult, err
 		}
 	}
 	size := p.size
+	e.reading.Add(size)
 	return broker.NewReadResult(p.results, func() {
-		e.readGate.leave(size)
+		e.reading.Add(-size)
 		if cap(out) <= readBufferKept {
 			out = out[:0]
 			readBuffers.Put(&out)

@@ -171,8 +171,8 @@ func (r *replica) publish(effects []partition.Effect) {
 		ef := &effects[i]
 		switch {
 		case ef.Change&partition.Diverged != 0:
-			r.e.log.Error("this replica's state differs from another's at the same index: it must be rebuilt", "shard", r.shard, "replica", r.id)
-			r.e.diverged(r)
+			r.e.log.Error("this replica's state differs from the leader's at the same index", "shard", r.shard, "replica", r.id)
+			r.e.spawn(func(ctx context.Context) { r.e.judge(ctx, r) })
 		case ef.Change&partition.Deleted != 0:
 			delete(r.heads, ef.Head.Partition)
 			woken = append(woken, ef.Head.Partition)

@@ -18,7 +18,7 @@ const (
 	rpcWait     = "engine.wait"     // viewQuestion -> when the node's cache has that version
 	rpcRegister = "engine.register" // nodeSpec -> version: a node joins or renews itself
 	rpcChange   = "engine.change"   // memberChange -> at a host of the shard
-	rpcDigest   = "engine.digest"   // shard -> applied index and digest
+	rpcNoted    = "engine.noted"    // shard -> the digest at the last check; the node judges itself by it too
 )
 
 // nodeStatus is what a node tells about itself.
@@ -27,6 +27,7 @@ type nodeStatus struct {
 	Version  uint64          `json:"version"` // of its catalog cache
 	Replicas []replicaStatus `json:"replicas"`
 	Space    int32           `json:"space"`
+	Wall     int64           `json:"wall"` // ms since 1970
 }
 
 // replicaStatus is one hosted replica.
@@ -114,6 +115,7 @@ func (e *Engine) registerRPC() {
 	handle(e, rpcWait, e.serveWait)
 	handle(e, rpcRegister, e.serveRegister)
 	handle(e, rpcChange, e.serveChange)
+	handle(e, rpcNoted, e.serveNoted)
 	e.host.Handle(rpcView, func(ctx context.Context, _ int32, body []byte) ([]byte, error) {
 		var q viewQuestion
 		if err := json.Unmarshal(body, &q); err != nil {
@@ -125,7 +127,7 @@ func (e *Engine) registerRPC() {
 
 // status is this node's own.
 func (e *Engine) status() nodeStatus {
-	s := nodeStatus{Node: e.opt.Node, Version: e.view.Load().Version(), Space: e.space.Load()}
+	s := nodeStatus{Node: e.opt.Node, Version: e.view.Load().Version(), Space: e.space.Load(), Wall: e.clock.now()}
 	for _, r := range e.host.Replicas() {
 		x := replicaStatus{Shard: broker.ShardID(r.Shard), Replica: r.Replica, Applied: r.Applied, Durable: r.DurableApplied,
 			Role: r.Role.String(), Leading: r.Leading, Term: r.Term, Whole: r.Whole}

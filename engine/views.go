@@ -109,11 +109,7 @@ func (e *Engine) spread(ctx context.Context, version uint64) {
 // viewLoop follows the catalog: it fetches it when no replica is hosted here, tells
 // consensus who lives where, and starts and stops the local replicas.
 func (e *Engine) viewLoop(ctx context.Context) {
-	e.wg.Add(1)
-	go func() {
-		defer e.wg.Done()
-		e.fetchViews(ctx)
-	}()
+	e.spawn(e.fetchViews)
 	for {
 		next := e.views.next()
 		if v := e.view.Load(); v.Version() > 0 {

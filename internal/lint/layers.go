@@ -60,7 +60,7 @@ var layers = []layer{
 	{packages: "protocols/amqp/...", level: levelProtocols, imports: []string{"engine/broker"}},
 
 	{packages: "ops/tallymq", level: levelCommand, imports: append([]string{"ops/...", "simtest/..."}, belowOps...)},
-	{packages: "ops/crash", level: levelCommand, imports: []string{"simtest/check"}},
+	{packages: "ops/crash", level: levelCommand, imports: []string{"simtest/check", "ops/local"}},
 	{packages: "ops/node/...", level: levelOps, imports: append([]string{"ops/..."}, belowOps...)},
 	{packages: "ops/...", level: levelOps, imports: append([]string{"ops/..."}, belowOps...)},
 

@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/tallymq/tallymq/ops/local"
 	"github.com/tallymq/tallymq/simtest/check"
 )
 
@@ -37,20 +38,20 @@ func main() {
 const patience = 2 * time.Minute
 
 func run(bin, dir string, duration time.Duration, r *rand.Rand) error {
-	c, err := newCluster(bin, dir, 3)
+	c, err := local.New(bin, dir, 3)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = c.each((*process).kill) }()
-	if err := c.each((*process).start); err != nil {
+	defer func() { _ = c.Each((*local.Process).Kill) }()
+	if err := c.Each((*local.Process).Start); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	if err := c.ready(ctx); err != nil {
+	if err := c.Ready(ctx); err != nil {
 		return err
 	}
-	if err := createTopic(ctx, c.bootstrap()); err != nil {
+	if err := createTopic(ctx, c.Bootstrap()); err != nil {
 		return err
 	}
 	h := &history{began: time.Now()}
@@ -69,12 +70,12 @@ func run(bin, dir string, duration time.Duration, r *rand.Rand) error {
 		}()
 	}
 	for i, codec := range []kgo.CompressionCodec{kgo.NoCompression(), kgo.ZstdCompression(), kgo.SnappyCompression()} {
-		work(&senders, "producer", func() error { return h.produce(sending, c.bootstrap(), i, codec) })
+		work(&senders, "producer", func() error { return h.produce(sending, c.Bootstrap(), i, codec) })
 	}
 	for i := range 2 {
-		work(&readers, "member", func() error { return h.consume(reading, c.bootstrap(), i) })
+		work(&readers, "member", func() error { return h.consume(reading, c.Bootstrap(), i) })
 	}
-	work(&readers, "tail", func() error { return h.tail(reading, c.bootstrap()) })
+	work(&readers, "tail", func() error { return h.tail(reading, c.Bootstrap()) })
 
 	kills, err := chaos(c, h, duration, r)
 	stopSending()
@@ -90,13 +91,13 @@ func run(bin, dir string, duration time.Duration, r *rand.Rand) error {
 	}
 	ctx, cancel = context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	if err := c.ready(ctx); err != nil {
+	if err := c.Ready(ctx); err != nil {
 		return err
 	}
 	time.Sleep(2 * time.Second) // readers see the rest; what they miss is not held against anyone
 	stopReading()
 	readers.Wait()
-	if err := h.drain(ctx, c.bootstrap()); err != nil {
+	if err := h.drain(ctx, c.Bootstrap()); err != nil {
 		return err
 	}
 	fmt.Printf("%d kills, %d records acknowledged, %d read while it went on, %d read at the end\n", kills, h.acked, h.reads, len(h.h.Reads)-h.reads)
@@ -128,28 +129,28 @@ func createTopic(ctx context.Context, seeds []string) error {
 }
 
 // chaos kills and restarts until the time is over; at the end all nodes run.
-func chaos(c *cluster, h *history, duration time.Duration, r *rand.Rand) (kills int, err error) {
+func chaos(c *local.Cluster, h *history, duration time.Duration, r *rand.Rand) (kills int, err error) {
 	end := time.Now().Add(duration)
 	for round := 0; time.Now().Before(end); round++ {
 		time.Sleep(time.Duration(500+r.IntN(2500)) * time.Millisecond)
-		victims := c.nodes
+		victims := c.Nodes
 		if round%4 != 3 {
-			victims = []*process{c.nodes[r.IntN(len(c.nodes))]}
-			if leads := c.leaders(context.Background()); r.IntN(4) > 0 {
-				for _, p := range c.nodes {
-					if leads[p.id] > leads[victims[0].id] {
-						victims = []*process{p}
+			victims = []*local.Process{c.Nodes[r.IntN(len(c.Nodes))]}
+			if leads := c.Leaders(context.Background()); r.IntN(4) > 0 {
+				for _, p := range c.Nodes {
+					if leads[p.ID] > leads[victims[0].ID] {
+						victims = []*local.Process{p}
 					}
 				}
 			}
 		}
-		for _, p := range c.nodes {
-			if err := p.died(); err != nil {
+		for _, p := range c.Nodes {
+			if err := p.Died(); err != nil {
 				return kills, err
 			}
 		}
 		for _, p := range victims {
-			if err := p.kill(); err != nil {
+			if err := p.Kill(); err != nil {
 				return kills, err
 			}
 			kills++
@@ -159,7 +160,7 @@ func chaos(c *cluster, h *history, duration time.Duration, r *rand.Rand) (kills 
 		h.mu.Unlock()
 		time.Sleep(time.Duration(r.IntN(1500)) * time.Millisecond)
 		for _, p := range victims {
-			if err := p.start(); err != nil {
+			if err := p.Start(); err != nil {
 				return kills, err
 			}
 		}

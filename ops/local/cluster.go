@@ -1,4 +1,4 @@
-package main
+package local
 
 import (
 	"context"
@@ -16,10 +16,10 @@ import (
 	"time"
 )
 
-// process is one node as a process of its own.
-type process struct {
-	id                      int
-	kafka, admin, raft, rpc string
+// Process is one node as a process of its own.
+type Process struct {
+	ID                      int
+	Kafka, Admin, Raft, RPC string
 	args                    []string
 	bin, dir                string
 
@@ -28,16 +28,16 @@ type process struct {
 	end chan error
 }
 
-// cluster is all of them.
-type cluster struct{ nodes []*process }
+// Cluster is all of them.
+type Cluster struct{ Nodes []*Process }
 
-// newCluster prepares n nodes that begin together; nothing runs yet.
-func newCluster(bin, dir string, n int, extra ...string) (*cluster, error) {
-	c := &cluster{}
+// New prepares n nodes that begin together; nothing runs yet.
+func New(bin, dir string, n int, extra ...string) (*Cluster, error) {
+	c := &Cluster{}
 	var initial []string
 	for i := range n {
-		p := &process{id: i + 1, bin: bin, dir: filepath.Join(dir, fmt.Sprintf("node%d", i+1))}
-		for _, a := range []*string{&p.kafka, &p.admin, &p.raft, &p.rpc} {
+		p := &Process{ID: i + 1, bin: bin, dir: filepath.Join(dir, fmt.Sprintf("node%d", i+1))}
+		for _, a := range []*string{&p.Kafka, &p.Admin, &p.Raft, &p.RPC} {
 			l, err := net.Listen("tcp", "127.0.0.1:0")
 			if err != nil {
 				return nil, err
@@ -45,19 +45,19 @@ func newCluster(bin, dir string, n int, extra ...string) (*cluster, error) {
 			defer l.Close() // all are open until all are chosen, so that none is chosen twice
 			*a = l.Addr().String()
 		}
-		initial = append(initial, fmt.Sprintf("%d=%s/%s", p.id, p.raft, p.rpc))
-		c.nodes = append(c.nodes, p)
+		initial = append(initial, fmt.Sprintf("%d=%s/%s", p.ID, p.Raft, p.RPC))
+		c.Nodes = append(c.Nodes, p)
 	}
-	for _, p := range c.nodes {
-		p.args = append([]string{"serve", "--node-id", fmt.Sprint(p.id), "--data-dir", p.dir, "--kafka-listen", p.kafka, "--admin-listen", p.admin,
-			"--raft-listen", p.raft, "--rpc-listen", p.rpc, "--initial-cluster", strings.Join(initial, ","), "--log-level", "warn",
+	for _, p := range c.Nodes {
+		p.args = append([]string{"serve", "--node-id", fmt.Sprint(p.ID), "--data-dir", p.dir, "--kafka-listen", p.Kafka, "--admin-listen", p.Admin,
+			"--raft-listen", p.Raft, "--rpc-listen", p.RPC, "--initial-cluster", strings.Join(initial, ","), "--log-level", "warn",
 			"--journal-segment-bytes", "16MiB", "--reserve-bytes", "64MiB", "--group-initial-rebalance-delay", "0s"}, extra...)
 	}
 	return c, nil
 }
 
-// start starts the process; its output goes to a file.
-func (p *process) start() error {
+// Start starts the process; its output goes to a file.
+func (p *Process) Start() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err := os.MkdirAll(p.dir, 0o755); err != nil {
@@ -79,10 +79,10 @@ func (p *process) start() error {
 	return nil
 }
 
-// kill sends SIGKILL and waits until the process is gone.
-func (p *process) kill() error { return p.signal(syscall.SIGKILL) }
+// Kill sends SIGKILL and waits until the process is gone.
+func (p *Process) Kill() error { return p.signal(syscall.SIGKILL) }
 
-func (p *process) signal(s syscall.Signal) error {
+func (p *Process) signal(s syscall.Signal) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.cmd == nil {
@@ -96,8 +96,8 @@ func (p *process) signal(s syscall.Signal) error {
 	return nil
 }
 
-// died says whether the process ended by itself.
-func (p *process) died() error {
+// Died says whether the process ended by itself.
+func (p *Process) Died() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.cmd == nil {
@@ -106,16 +106,17 @@ func (p *process) died() error {
 	select {
 	case err := <-p.end:
 		p.cmd = nil
-		return fmt.Errorf("node %d ended by itself: %v (see %s.log)", p.id, err, p.dir)
+		return fmt.Errorf("node %d ended by itself: %v (see %s.log)", p.ID, err, p.dir)
 	default:
 		return nil
 	}
 }
 
-func (c *cluster) each(f func(*process) error) error {
-	errs := make([]error, len(c.nodes))
+// Each does f with every node at once.
+func (c *Cluster) Each(f func(*Process) error) error {
+	errs := make([]error, len(c.Nodes))
 	var wg sync.WaitGroup
-	for i, p := range c.nodes {
+	for i, p := range c.Nodes {
 		wg.Add(1)
 		go func() { defer wg.Done(); errs[i] = f(p) }()
 	}
@@ -123,19 +124,19 @@ func (c *cluster) each(f func(*process) error) error {
 	return errors.Join(errs...)
 }
 
-// ready waits until every node can serve.
-func (c *cluster) ready(ctx context.Context) error {
-	return c.each(func(p *process) error {
+// Ready waits until every node can serve.
+func (c *Cluster) Ready(ctx context.Context) error {
+	return c.Each(func(p *Process) error {
 		for {
-			if err := p.died(); err != nil {
+			if err := p.Died(); err != nil {
 				return err
 			}
-			if res, err := get(ctx, p.admin, "/readyz"); err == nil && res.StatusCode == http.StatusOK {
+			if res, err := get(ctx, p.Admin, "/readyz"); err == nil && res.StatusCode == http.StatusOK {
 				return nil
 			}
 			select {
 			case <-ctx.Done():
-				return fmt.Errorf("node %d is not ready: %w", p.id, ctx.Err())
+				return fmt.Errorf("node %d is not ready: %w", p.ID, ctx.Err())
 			case <-time.After(50 * time.Millisecond):
 			}
 		}
@@ -156,12 +157,12 @@ func get(ctx context.Context, admin, path string) (*http.Response, error) {
 	return res, res.Body.Close()
 }
 
-// leaders counts the shards that each node leads, as any node knows it.
-func (c *cluster) leaders(ctx context.Context) map[int]int {
+// Leaders counts the shards that each node leads, as any node knows it.
+func (c *Cluster) Leaders(ctx context.Context) map[int]int {
 	out := map[int]int{}
-	for _, p := range c.nodes {
+	for _, p := range c.Nodes {
 		cc, cancel := context.WithTimeout(ctx, time.Second)
-		req, _ := http.NewRequestWithContext(cc, http.MethodGet, "http://"+p.admin+"/v1/cluster", nil)
+		req, _ := http.NewRequestWithContext(cc, http.MethodGet, "http://"+p.Admin+"/v1/cluster", nil)
 		res, err := http.DefaultClient.Do(req)
 		if err != nil {
 			cancel()
@@ -186,10 +187,11 @@ func (c *cluster) leaders(ctx context.Context) map[int]int {
 	return out
 }
 
-func (c *cluster) bootstrap() []string {
+// Bootstrap lists the Kafka addresses.
+func (c *Cluster) Bootstrap() []string {
 	var out []string
-	for _, p := range c.nodes {
-		out = append(out, p.kafka)
+	for _, p := range c.Nodes {
+		out = append(out, p.Kafka)
 	}
 	return out
 }
