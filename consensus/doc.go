@@ -2,7 +2,9 @@
 // what they mean.
 //
 // It promises: (1) commands that one node proposes to one shard are applied in the order of the Propose calls, each at
-// most once, with no gap between them, whatever the network or dragonboat drops, repeats or reorders; (2) Done is called
+// most once, with no gap between them, whatever the network or dragonboat drops, repeats or reorders (only a command
+// whose outcome became unknown because its replica stopped, or its forwarding broke, may be missing or come later than
+// its successors); (2) Done is called
 // exactly once per proposal: with the result of the local apply, with ErrStaleTerm or ErrNotApplied (certainly not
 // applied), or with ErrUnknownOutcome (nobody can tell yet); (3) a result is given only after the entry was fsynced by
 // a majority and applied here; (4) Leading says yes only after this node applied its own leader-start of that term, and

@@ -284,3 +284,37 @@ func TestRowsAheadOfTheLog(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// A replica that joined as non-voting and has its whole log, promoted since, starts again whatever the caller believes:
+// dragonboat panics when its log makes a voter non-voting (#204).
+func TestPromotedRestartsFromItsLog(t *testing.T) {
+	c := newCluster(t, 4)
+	c.boot(3)
+	leader := c.leader()
+	joiner := c.nodes[3]
+	if err := leader.host.AddReplica(c.ctx(), testShard, 4, joiner.raftAddr, true); err != nil {
+		t.Fatal(err)
+	}
+	start := func(nonVoting bool) {
+		t.Helper()
+		if err := joiner.host.StartReplica(c.ctx(), ReplicaSpec{Shard: testShard, Replica: 4, Join: true, NonVoting: nonVoting}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	start(true)
+	leader.fill(0, 10, 100)
+	c.eventually("applied", func() bool { return joiner.status().Applied > 5 })
+	if err := leader.host.AddReplica(c.ctx(), testShard, 4, joiner.raftAddr, false); err != nil {
+		t.Fatal(err)
+	}
+	c.eventually("promoted", func() bool { return joiner.status().Role == RoleVoter })
+	for _, nonVoting := range []bool{false, true} {
+		joiner.stop()
+		joiner.start()
+		joiner.host.SetPlacement(testShard, append(c.placement(3), Placement{Replica: 4, Node: 4}))
+		start(nonVoting)
+		leader.mustPropose("x")
+		c.sameLogs(leader, joiner)
+		c.eventually("a voter again", func() bool { return joiner.status().Role == RoleVoter })
+	}
+}

@@ -55,6 +55,8 @@ type testOptions struct {
 	payloads payloads            // nil: Journal
 	logDB    config.LogDBFactory // nil: Journal.Factory()
 	useLogDB bool                // true with logDB nil: dragonboat's default store
+	// group stands between proposers and dragonboat, to lose, double and delay what passes.
+	group func(raftGroup) raftGroup
 }
 
 // Validate says what is missing or contradicts itself.

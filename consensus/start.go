@@ -134,7 +134,11 @@ func (h *Host) openReplica(ctx context.Context, spec ReplicaSpec, m Machine, pas
 	}
 	l := h.o.Limits
 	r.keeper = &keeper{snapshotBytes: l.SnapshotBytes, keepBytes: l.LogKeepBytes, ask: func() { h.snapshotInBackground(r) }}
-	r.proposer = newProposer(h.o.Node, l, h.o.Logger, r, newWindow(l.ShardWindowBytes, h.nodeWindow))
+	group := raftGroup(r)
+	if h.o.test.group != nil {
+		group = h.o.test.group(r)
+	}
+	r.proposer = newProposer(h.o.Node, l, h.o.Logger, group, newWindow(l.ShardWindowBytes, h.nodeWindow))
 	r.proposer.leadership, r.proposer.present = r.reading, r.ownStream
 	r.applied, r.stream = applied, state.Stream(h.o.Node)
 	r.appliedTerm, r.appliedNode, r.clock = state.Term(), state.Leader(), state.Clock()

@@ -46,7 +46,7 @@ func NewSender(node int32) Sender { return Sender{node: node, next: 1} }
 // Open returns the entry that opens the stream, replacing the incarnation that the local state shows. The nonce is
 // random and not 0.
 func (s *Sender) Open(nonce uint64, present Stream) Header {
-	invariant.Check(nonce != 0, "BUG: the nonce of an open is 0")
+	invariant.Check(nonce != 0, "the nonce of an open is 0")
 	s.nonce, s.incarnation = nonce, 0
 	return Header{Kind: KindOpen, Node: s.node, Incarnation: present.Incarnation, First: nonce}
 }
@@ -59,14 +59,14 @@ func (s *Sender) InFlight() int { return len(s.flight) }
 
 // Seal numbers count commands as the next entry.
 func (s *Sender) Seal(count int) {
-	invariant.Check(count > 0, "BUG: an entry of %d commands was sealed", count)
+	invariant.Check(count > 0, "an entry of %d commands was sealed", count)
 	s.flight = append(s.flight, flight{first: s.next, count: uint32(count)})
 	s.next += uint64(count)
 }
 
 // Header is the header to send entry i in flight with, now; the entry counts as sent from here on.
 func (s *Sender) Header(i int) Header {
-	invariant.Check(s.IsOpen(), "BUG: an entry is sent on a stream that is not open")
+	invariant.Check(s.IsOpen(), "an entry is sent on a stream that is not open")
 	f := &s.flight[i]
 	f.sent = true
 	return Header{Kind: KindCommands, Node: s.node, Incarnation: s.incarnation, First: f.first, Round: s.round, Count: f.count}
@@ -85,7 +85,7 @@ func (s *Sender) Observe(h Header, v Verdict) Reaction {
 		return s.observeClosed(h, v)
 	}
 	if t.Incarnation != s.incarnation {
-		invariant.Check(t.Incarnation > s.incarnation, "BUG: node %d: the log's incarnation %d is behind the sender's %d", s.node, t.Incarnation, s.incarnation)
+		invariant.Check(t.Incarnation > s.incarnation, "node %d: the log's incarnation %d is behind the sender's %d", s.node, t.Incarnation, s.incarnation)
 		// Somebody else opened this node's stream. Every earlier verdict was seen, so what is in flight was not applied, and
 		// nothing of the old incarnation will be: all of it may be sent again under a new one.
 		s.incarnation, s.nonce = 0, 0
@@ -94,7 +94,7 @@ func (s *Sender) Observe(h Header, v Verdict) Reaction {
 	switch v.Outcome {
 	case Applied:
 		done := s.pop(t.Next)
-		invariant.Check(done == 1, "BUG: node %d: %v completed %d entries", s.node, h, done)
+		invariant.Check(done == 1, "node %d: %v completed %d entries", s.node, h, done)
 		return Reaction{Done: done}
 	case Gap:
 		if h.Round == s.round && len(s.flight) > 0 {
@@ -155,7 +155,7 @@ func (s *Sender) pop(next uint64) int {
 	for n < len(s.flight) && s.flight[n].first+uint64(s.flight[n].count) <= next {
 		n++
 	}
-	invariant.Check(n == len(s.flight) || s.flight[n].first >= next, "BUG: node %d: the log stands inside an entry, at %d: %v", s.node, next, s)
+	invariant.Check(n == len(s.flight) || s.flight[n].first >= next, "node %d: the log stands inside an entry, at %d: %v", s.node, next, s)
 	s.flight = slices.Delete(s.flight, 0, n)
 	return n
 }

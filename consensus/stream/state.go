@@ -105,7 +105,7 @@ func (s *State) Apply(e *Entry) Verdict {
 	case KindCommands:
 		return s.commands(e)
 	}
-	invariant.Unreachable("BUG: an entry of kind %d was decoded", e.Kind)
+	invariant.Unreachable("an entry of kind %d was decoded", e.Kind)
 	return Verdict{}
 }
 
