@@ -164,8 +164,10 @@ func (p *planner) shard(s *Shard, f ShardFacts) bool {
 func (p *planner) reconcile(s *Shard, r Replica, h Health) (under, done bool) {
 	_, registered := p.v.Node(r.Node)
 	switch {
-	case h.Raft == Expelled, r.State == ReplicaVoting && h.Raft == NotMember:
+	case h.Raft == Expelled:
 		return p.step(StepRemove, s, r, "Raft does not have it any more"), true
+	case r.State == ReplicaVoting && h.Raft == NotMember:
+		return true, true // Raft remembers whom it expelled: these facts are wrong, nothing is done by them
 	case r.State == ReplicaVoting && h.Raft == NonVoter, r.State == ReplicaJoining && h.Raft == Voter:
 		return p.step(StepPromote, s, r, "catalog and Raft differ"), true
 	case r.State == ReplicaVoting:

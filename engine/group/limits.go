@@ -26,13 +26,16 @@ const (
 
 // Times, in milliseconds, with Kafka's names and defaults.
 const (
-	InitialRebalanceDelayDefault = int64(3 * time.Second / time.Millisecond)     // group.initial.rebalance.delay.ms
-	SessionTimeoutMin            = int64(6 * time.Second / time.Millisecond)     // group.min.session.timeout.ms
-	SessionTimeoutMax            = int64(30 * time.Minute / time.Millisecond)    // group.max.session.timeout.ms
-	NewMemberJoinTimeout         = int64(5 * time.Minute / time.Millisecond)     // fixed in Kafka
-	EmptyGroupGrace              = uint64(5 * time.Minute / time.Millisecond)    // a group without members and offsets is kept so long
-	OffsetsRetentionDefault      = uint64(7 * 24 * time.Hour / time.Millisecond) // offsets.retention.minutes
-	rebalanceTimeoutCeiling      = int64(1<<31 - 1)                              // the wire's int32 of milliseconds
+	InitialRebalanceDelayDefault = int64(3 * time.Second / time.Millisecond)  // group.initial.rebalance.delay.ms
+	SessionTimeoutMin            = int64(6 * time.Second / time.Millisecond)  // group.min.session.timeout.ms
+	SessionTimeoutMax            = int64(30 * time.Minute / time.Millisecond) // group.max.session.timeout.ms
+	NewMemberJoinTimeout         = int64(5 * time.Minute / time.Millisecond)  // fixed in Kafka
+	EmptyGroupGrace              = uint64(5 * time.Minute / time.Millisecond) // a group without members and offsets is kept so long
+	// DeletedTopicGrace protects offsets just committed from a leader whose view of the catalog is older than their topic,
+	// and which therefore takes it for deleted. It does not replace the look that GroupSweep's proposer owes.
+	DeletedTopicGrace       = uint64(time.Minute / time.Millisecond)
+	OffsetsRetentionDefault = uint64(7 * 24 * time.Hour / time.Millisecond) // offsets.retention.minutes
+	rebalanceTimeoutCeiling = int64(1<<31 - 1)                              // the wire's int32 of milliseconds
 )
 
 func init() {

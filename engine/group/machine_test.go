@@ -92,3 +92,24 @@ func TestReplicasAgree(t *testing.T) {
 		}
 	})
 }
+
+// A cache that does not know a topic, or knows its predecessor, must not make a consumer start anew.
+func TestDoubtfulFetch(t *testing.T) {
+	w := newWorld(t)
+	w.commit(args{"offset": "7"}, "g")
+	ids := map[string]broker.TopicID{"orders": w.ids["orders"]}
+	resolve := func(topic string) (broker.TopicID, bool) { id, ok := ids[topic]; return id, ok }
+	orders, payments := []broker.TopicPartition{{Topic: "orders"}}, []broker.TopicPartition{{Topic: "payments"}}
+	if w.m.Doubtful("g", orders, resolve) || w.m.Doubtful("g", payments, resolve) || w.m.Doubtful("g", nil, resolve) || w.m.Doubtful("none", nil, resolve) {
+		t.Error("doubtful, though the topic is known")
+	}
+	for _, stale := range []map[string]broker.TopicID{{}, {"orders": {9}}} {
+		ids = stale
+		if !w.m.Doubtful("g", orders, resolve) || !w.m.Doubtful("g", nil, resolve) || w.m.Doubtful("g", payments, resolve) {
+			t.Errorf("with %v: wrong", stale)
+		}
+		if o := w.m.Fetch("g", orders, resolve)[0].Offset; o != -1 {
+			t.Errorf("with %v: %d", stale, o)
+		}
+	}
+}

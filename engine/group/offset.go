@@ -96,6 +96,29 @@ func (m *Machine) Fetch(group string, partitions []broker.TopicPartition, resolv
 	return out
 }
 
+// Doubtful says whether Fetch could answer wrongly for want of a newer look at the catalog: the group has a position of a
+// topic of that name, under another id than resolve gives, or resolve does not know the name. Then take a linearizable
+// look at the catalog first; after that, what Fetch does not find was committed for a topic that is deleted. (Telling a
+// consumer −1 for a topic that a stale cache lacks would make it start anew.)
+func (m *Machine) Doubtful(group string, partitions []broker.TopicPartition, resolve func(topic string) (broker.TopicID, bool)) bool {
+	g, ok := m.groups[group]
+	if !ok {
+		return false
+	}
+	asked := make(map[string]bool, len(partitions))
+	for _, tp := range partitions {
+		asked[tp.Topic] = true
+	}
+	for _, p := range g.order {
+		if partitions == nil || asked[p.name] {
+			if id, known := resolve(p.name); !known || id != p.topic {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 func (o Offset) answer(tp broker.TopicPartition) broker.CommittedOffset {
 	return broker.CommittedOffset{TopicPartition: tp, Offset: o.Offset, Epoch: o.Epoch, Metadata: o.Metadata}
 }

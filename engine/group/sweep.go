@@ -25,8 +25,8 @@ func (c cursorPosition) String() string {
 }
 
 // sweep looks at one slice of the offsets, in the order of their rows, and forgets those that expired or whose topic is
-// gone, then groups that hold nothing any more. The result's Version is 1 while the pass over all groups goes on; what a
-// command names as deleted is gone everywhere after a pass that began with it.
+// gone, then groups that hold nothing any more. The result's Version is 1 while the pass over all groups goes on. A topic
+// that is named as deleted loses its offsets with the first pass that begins DeletedTopicGrace after their commit.
 func (m *Machine) sweep(ctx Context, c *command.GroupSweep, w keyspace.Writer) (*command.GroupResult, []string) {
 	budget := min(int(min(c.Budget, SweepSteps)), SweepSteps)
 	if budget == 0 {
@@ -72,7 +72,8 @@ func (m *Machine) sweepOffsets(ctx Context, c *command.GroupSweep, name string, 
 	for ; i < len(g.order) && budget > 0; budget-- {
 		p := g.order[i]
 		m.cursor.after, m.cursor.begun = p, true
-		if gone[p.topic] || g.expired(p, ctx.Clock, c.OffsetsRetentionMs) {
+		old := ctx.Clock >= g.offsets[p].CommittedAt+DeletedTopicGrace
+		if gone[p.topic] && old || g.expired(p, ctx.Clock, c.OffsetsRetentionMs) {
 			m.dropOffset(name, g, p, w)
 			continue
 		}
