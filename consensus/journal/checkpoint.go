@@ -72,8 +72,7 @@ func flag(on bool, f uint32) uint32 {
 	return 0
 }
 
-// decodeHead makes a ledger of a checkpoint's records. The logs' entries are all lost until they are found in the
-// segments.
+// decodeHead makes a ledger of a checkpoint's records. The logs are empty yet; until says where they end.
 func decodeHead(h *header, rs []record) (*ledger, error) {
 	l := newLedger()
 	l.open, l.sequence = h.open, h.sequence
@@ -116,8 +115,7 @@ func (l *ledger) loadReplica(rec *record) error {
 	if last+1 < first || last+1-first > entriesMax {
 		return fmt.Errorf("checkpoint: log [%d,%d]", first, last)
 	}
-	r.state, r.first = state, first
-	r.entries = make([]entry, last+1-first)
+	r.state, r.first, r.until = state, first, last+1
 	r.gone, r.uncertain = flags&headGone != 0, flags&headUncertain != 0
 	return nil
 }

@@ -223,6 +223,9 @@ func (j *Journal) replay(rec *record) error {
 // segment's entry is the one that counts; what was cut since, the range leaves out.
 func (j *Journal) loadSegments() error {
 	l := j.ledger
+	for _, r := range l.replicas {
+		r.entries = make([]entry, r.until-r.first) // lost until they are found
+	}
 	all := l.numbered()
 	l.segments = map[uint64]*segment{}
 	commits := map[replicaID]uint64{}

@@ -32,6 +32,7 @@ type replica struct {
 	snapshotTerm  uint64
 	first         uint64 // index of entries[0]; 0: no log has begun
 	entries       []entry
+	until         uint64 // while recovering: the index behind the last one at the checkpoint
 	gone          bool // its Raft data was removed; payloads may still be named
 	uncertain     bool // a batch was lost that may have held anything of it
 }
