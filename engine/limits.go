@@ -46,6 +46,14 @@ const (
 	// sweepBudget is the pieces of work of one Sweep command: some milliseconds of apply.
 	sweepBudget = 2000
 
+	// resultBytes is what a command's result takes at most, but for rare ones.
+	resultBytes = 32
+
+	// cleanRows reverse rows are looked at in one apply, while a pass goes on; cleanEvery
+	// is the pause between passes. A pass reads every reverse row once.
+	cleanRows  = 128
+	cleanEvery = 10 * time.Minute
+
 	// checkEvery is how often the leader has the replicas compare their digests.
 	checkEvery = time.Minute
 

@@ -45,7 +45,7 @@ func (e *Engine) ListOffset(ctx context.Context, q broker.OffsetQuery) (broker.O
 		if !ok {
 			return broker.OffsetAnswer{Offset: -1, Timestamp: -1, Epoch: broker.NoEpoch}, nil
 		}
-		return broker.OffsetAnswer{Offset: b.MaxAt, Timestamp: b.MaxTimestamp, Epoch: b.Epoch}, nil
+		return broker.OffsetAnswer{Offset: max(b.MaxAt, h.Start), Timestamp: b.MaxTimestamp, Epoch: b.Epoch}, nil
 	}
 	if q.Timestamp < 0 {
 		return broker.OffsetAnswer{}, broker.Errorf(broker.CodeUnsupported, "list offsets", q.Partition.String(), "timestamp %d", q.Timestamp)

@@ -38,6 +38,8 @@ type replica struct {
 	term    atomic.Uint64 // greatest leader term applied
 	applied atomic.Uint64
 	clock   atomic.Uint64 // replicated time of the last command, ms
+
+	cleaning cleaning // only apply touches it
 }
 
 var _ consensus.Machine = (*replica)(nil)
@@ -98,6 +100,7 @@ func (r *replica) load(applied uint64) error {
 // Sync said otherwise. A crash anywhere in it leaves the rows of the batch before.
 func (r *replica) Apply(b *consensus.ApplyBatch) error {
 	batch := r.rows.NewBatch()
+	results := make([]byte, 0, resultBytes*len(b.Commands)) // handed on: one allocation for all of them
 	var effects []partition.Effect
 	var dropped []string
 	r.mu.Lock()
@@ -106,7 +109,7 @@ func (r *replica) Apply(b *consensus.ApplyBatch) error {
 		if c.Clock > r.clock.Load() {
 			r.clock.Store(c.Clock)
 		}
-		gone, err := r.applyOne(c, batch)
+		gone, err := r.applyOne(c, batch, &results)
 		if err != nil {
 			r.mu.Unlock()
 			batch.Discard()
@@ -118,6 +121,10 @@ func (r *replica) Apply(b *consensus.ApplyBatch) error {
 		effects = r.parts.Flush(batch)
 	}
 	r.mu.Unlock()
+	if err := r.clean(batch, effects); err != nil {
+		batch.Discard()
+		return fmt.Errorf("clean %v: %w", r, err)
+	}
 	// Nothing of the batch is visible to readers of rows until here; groups are, and
 	// may be: what they show is committed by Raft.
 	if err := r.rows.Commit(batch, b.Applied, b.Meta); err != nil {
@@ -134,7 +141,7 @@ func (r *replica) Apply(b *consensus.ApplyBatch) error {
 }
 
 // applyOne gives a command to the machine that owns its kind.
-func (r *replica) applyOne(c *consensus.Command, w *store.Batch) (dropped []string, err error) {
+func (r *replica) applyOne(c *consensus.Command, w *store.Batch, results *[]byte) (dropped []string, err error) {
 	if c.LeaderStart {
 		if r.parts != nil {
 			r.parts.LeaderStart(c.Term)
@@ -145,19 +152,26 @@ func (r *replica) applyOne(c *consensus.Command, w *store.Batch) (dropped []stri
 	if err != nil {
 		return nil, err
 	}
+	from := len(*results)
+	dst := *results
 	switch {
 	case r.cat != nil:
-		c.Result, err = r.cat.Apply(nil, c.Body, w)
+		dst, err = r.cat.Apply(dst, c.Body, w)
 	case group.Owns(kind):
 		ctx := group.Context{Index: c.Index, Clock: c.Clock, Wall: c.Wall}
-		if c.Result, dropped, err = r.grps.Apply(nil, ctx, c.Body, w); err == nil {
-			r.parts.Fold(c.Body, c.Result)
+		if dst, dropped, err = r.grps.Apply(dst, ctx, c.Body, w); err == nil {
+			r.parts.Fold(c.Body, dst[from:])
 		}
 	default:
 		ctx := partition.Context{Index: c.Index, Position: c.Position, Term: c.Term, Clock: c.Clock, Wall: c.Wall}
-		c.Result, err = r.parts.Apply(ctx, c.Body, w, nil)
+		dst, err = r.parts.Apply(ctx, c.Body, w, dst)
 	}
-	return dropped, err
+	if err != nil {
+		return nil, err
+	}
+	*results = dst
+	c.Result = dst[from:len(dst):len(dst)]
+	return dropped, nil
 }
 
 // publish shows readers the new heads and wakes those who wait for them.

@@ -119,15 +119,20 @@ func (w *Window) forgot(first, last Sequence) bool {
 // oldest batch is forgotten when there are more than WindowBatchesMax; a higher epoch forgets all of the older's.
 func (w *Window) Record(epoch Epoch, b Batch, now int64) {
 	v := w.Check(epoch, b.FirstSequence, b.LastSequence, b.Fingerprint)
-	invariant.Check(v.Action == Append, "recording %v in epoch %d: %v", b, epoch, v)
-	invariant.Check(count(b.FirstSequence, b.LastSequence) == b.LastOffset-b.BaseOffset+1,
-		"%v has more offsets than sequences, or fewer", b)
+	if v.Action != Append { // not Check: its arguments would be allocated on every call
+		invariant.Unreachable("recording %v in epoch %d: %v", b, epoch, v)
+	}
+	if count(b.FirstSequence, b.LastSequence) != b.LastOffset-b.BaseOffset+1 {
+		invariant.Unreachable("%v has more offsets than sequences, or fewer", b)
+	}
 	if !w.known || epoch != w.epoch {
 		w.begin(epoch)
 	}
 	if w.n > 0 {
 		newest := w.batches[w.n-1]
-		invariant.Check(b.BaseOffset > newest.LastOffset, "%v is appended before %v", b, newest)
+		if b.BaseOffset <= newest.LastOffset {
+			invariant.Unreachable("%v is appended before %v", b, newest)
+		}
 	}
 	if w.n == WindowBatchesMax {
 		oldest := w.batches[0]
