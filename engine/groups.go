@@ -130,16 +130,31 @@ func (e *Engine) FetchOffsets(ctx context.Context, q *broker.FetchOffsets) ([]br
 	if err := e.barrier(ctx, c.l.shard, "fetch offsets", "group "+q.Group); err != nil {
 		return nil, err
 	}
-	v := e.view.Load()
-	id := func(name string) (broker.TopicID, bool) {
-		if t, ok := v.Topic(name); ok {
-			return t.ID, true
+	answer := func(sure bool) ([]broker.CommittedOffset, bool) {
+		v := e.view.Load()
+		resolve := func(name string) (broker.TopicID, bool) {
+			if t, ok := v.Topic(name); ok {
+				return t.ID, true
+			}
+			return broker.TopicID{}, false
 		}
-		return broker.TopicID{}, false
+		c.l.r.mu.RLock()
+		defer c.l.r.mu.RUnlock()
+		if !sure && c.l.r.grps.Doubtful(q.Group, q.Partitions, resolve) {
+			return nil, false
+		}
+		return c.l.r.grps.Fetch(q.Group, q.Partitions, resolve), true
 	}
-	c.l.r.mu.RLock()
-	defer c.l.r.mu.RUnlock()
-	return c.l.r.grps.Fetch(q.Group, q.Partitions, id), nil
+	out, ok := answer(false)
+	if !ok {
+		// This node's catalog may lack the topic of a position that the group has. Told
+		// that there is none, the consumer would start anew.
+		if err := e.freshView(ctx); err != nil {
+			return nil, err
+		}
+		out, _ = answer(true)
+	}
+	return out, nil
 }
 
 // DescribeGroup describes a group as the coordinator sees it.

@@ -242,13 +242,19 @@ func (l *lead) sweepGroups() {
 	}
 }
 
-// goneTopics lists topics that have offsets here and are not in the catalog any more.
+// goneTopics lists topics that have offsets here and are not in the catalog any more. The
+// offsets are looked at first and the catalog, linearizably, afterwards: the other way
+// round a topic that was made in between would be called gone.
 func (l *lead) goneTopics() []broker.TopicID {
-	v := l.e.view.Load()
 	l.r.mu.RLock()
-	defer l.r.mu.RUnlock()
+	have := l.r.grps.Topics()
+	l.r.mu.RUnlock()
+	if len(have) == 0 || l.e.freshView(l.ctx) != nil {
+		return nil
+	}
+	v := l.e.view.Load()
 	var gone []broker.TopicID
-	for _, id := range l.r.grps.Topics() {
+	for _, id := range have {
 		if _, ok := v.TopicByID(id); !ok {
 			gone = append(gone, id)
 		}

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tallymq/tallymq/consensus/rawbench"
+	"github.com/tallymq/tallymq/ops/bench"
+)
+
+// options are the command line.
+type options struct {
+	bin, kafka, dir, out string
+	rounds               int
+	seconds              time.Duration
+	partitions           int
+}
+
+// target is one system under measurement.
+type target struct {
+	name  string
+	start func(dir string) (bootstrap []string, stop func(), err error)
+	topic []string // extra flags for the topic
+}
+
+func main() {
+	var o options
+	flag.StringVar(&o.bin, "bin", "bin/tallymq", "the program to measure and to measure with")
+	flag.StringVar(&o.kafka, "kafka", "", "folder with Apache Kafka's jars; empty: Kafka is left out")
+	flag.StringVar(&o.dir, "dir", "", "folder for data; default: a temporary one")
+	flag.StringVar(&o.out, "out", "", "file for all results as JSON")
+	flag.IntVar(&o.rounds, "rounds", 3, "how often each target is measured, in turns")
+	flag.DurationVar(&o.seconds, "duration", 6*time.Second, "time of one measurement")
+	flag.IntVar(&o.partitions, "partitions", 8, "partitions of the topic")
+	flag.Parse()
+	if err := run(o); err != nil {
+		fmt.Fprintln(os.Stderr, "benchmark:", err)
+		os.Exit(1)
+	}
+}
+
+var works = []string{"produce", "single", "single64", "consume"}
+
+func run(o options) error {
+	if o.dir == "" {
+		d, err := os.MkdirTemp("", "tallymq-bench-")
+		if err != nil {
+			return err
+		}
+		o.dir = d
+		defer os.RemoveAll(d)
+	}
+	targets := []target{ours(o, 3), ours(o, 1)}
+	if o.kafka != "" {
+		targets = append(targets, kafka(o, "kafka-3", nil), kafka(o, "kafka-3-flushed", []string{"--config", "flush.messages=1"}))
+	}
+	all := map[string]map[string][]bench.Result{}
+	note := func(name string, r bench.Result) {
+		if all[name] == nil {
+			all[name] = map[string][]bench.Result{}
+		}
+		all[name][r.Work] = append(all[name][r.Work], r)
+		fmt.Printf("  %-16s %-9s %9.0f records/s %8.1f MB/s  p50 %7.2f ms  p99 %7.2f ms  errors %d\n", name, r.Work, r.Rate, r.MBps, r.P50ms, r.P99ms, r.Errors)
+	}
+	for round := range o.rounds {
+		fmt.Printf("round %d of %d\n", round+1, o.rounds)
+		for _, t := range targets {
+			if err := measure(o, t, note); err != nil {
+				return fmt.Errorf("%s: %w", t.name, err)
+			}
+		}
+		if err := raw(o, note); err != nil {
+			return fmt.Errorf("raw dragonboat: %w", err)
+		}
+	}
+	report(all)
+	if o.out != "" {
+		b, err := json.MarshalIndent(all, "", "  ")
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(o.out, b, 0o644)
+	}
+	return nil
+}
+
+// measure starts a target on an empty disk, measures everything, and stops it.
+func measure(o options, t target, note func(string, bench.Result)) error {
+	dir := filepath.Join(o.dir, t.name)
+	defer os.RemoveAll(dir)
+	bootstrap, stop, err := t.start(dir)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	for _, w := range works {
+		args := append([]string{"bench", w, "--json", "--bootstrap", strings.Join(bootstrap, ","), "--partitions", fmt.Sprint(o.partitions), "--duration", o.seconds.String(),
+			"--warmup", (o.seconds / 3).String()}, t.topic...)
+		cmd := exec.Command(o.bin, args...)
+		out, err := cmd.Output()
+		if err != nil {
+			return fmt.Errorf("%s: %w", w, err)
+		}
+		var rs []bench.Result
+		if err := json.Unmarshal(out, &rs); err != nil {
+			return fmt.Errorf("%s: %w", w, err)
+		}
+		note(t.name, rs[0])
+	}
+	return nil
+}
+
+// raw measures dragonboat alone with the same bytes.
+func raw(o options, note func(string, bench.Result)) error {
+	for _, nodes := range []int{3, 1} {
+		for _, w := range []struct {
+			work           string
+			size, inFlight int
+		}{{"produce", 512 << 10, 16}, {"single", 1 << 10, 2}, {"single64", 1 << 10, 64}} {
+			dir := filepath.Join(o.dir, "raw")
+			r, err := rawbench.Run(rawbench.Options{Dir: dir, Store: "journal", Nodes: nodes, Shards: 4, Size: w.size, InFlight: w.inFlight, Warmup: o.seconds / 3, Duration: o.seconds})
+			_ = os.RemoveAll(dir)
+			if err != nil {
+				return err
+			}
+			note(fmt.Sprintf("raw-%d", nodes), bench.Result{Work: w.work, Clients: w.inFlight, Size: w.size, Rate: r.MBps * 1e6 / 1024, MBps: r.MBps, P50ms: r.P50ms, P99ms: r.P99ms})
+		}
+	}
+	return nil
+}
+
+// report prints medians and how they compare.
+func report(all map[string]map[string][]bench.Result) {
+	median := func(name, work string, f func(bench.Result) float64) float64 {
+		var vs []float64
+		for _, r := range all[name][work] {
+			vs = append(vs, f(r))
+		}
+		if len(vs) == 0 {
+			return 0
+		}
+		slices.Sort(vs)
+		return vs[len(vs)/2]
+	}
+	rate := func(r bench.Result) float64 { return r.Rate }
+	p50 := func(r bench.Result) float64 { return r.P50ms }
+	fmt.Println("\nmedians over the rounds, and ratios to tallymq of the same size (above 1: tallymq has the greater figure)")
+	fmt.Printf("%-10s %-16s %12s %10s %12s %12s\n", "work", "target", "records/s", "p50 ms", "rate ratio", "p50 ratio")
+	for _, w := range works {
+		for _, name := range []string{"tallymq-3", "kafka-3", "kafka-3-flushed", "raw-3", "tallymq-1", "raw-1"} {
+			r := median(name, w, rate)
+			if r == 0 {
+				continue
+			}
+			own := "tallymq-3"
+			if strings.HasSuffix(name, "-1") {
+				own = "tallymq-1"
+			}
+			p50Ratio := "-"
+			if l := median(name, w, p50); l > 0 {
+				p50Ratio = fmt.Sprintf("%.2f", median(own, w, p50)/l)
+			}
+			fmt.Printf("%-10s %-16s %12.0f %10.2f %12.2f %12s\n", w, name, r, median(name, w, p50), median(own, w, rate)/r, p50Ratio)
+		}
+	}
+}
