@@ -25,6 +25,11 @@ type forwarder struct {
 	out     map[uint64]forwarded // handed to one
 	closed  error
 	wake    chan struct{}
+	// A replica that starts here takes over: retired refuses new commands, and drained is closed when the last old one is
+	// answered. Only then may the replica's own proposer, or the next forwarder, send: else what came later would overtake.
+	retired  bool
+	drained  chan struct{}
+	previous *forwarder
 }
 
 // forwarded is a command that waits for an answer from afar.
@@ -35,14 +40,15 @@ type forwarded struct {
 	body []byte // as appendForward encodes it; nil once sent
 }
 
-func newForwarder(h *Host, shard uint64) *forwarder {
-	return &forwarder{host: h, shard: shard, window: newWindow(h.o.Limits.ShardWindowBytes, h.nodeWindow), out: map[uint64]forwarded{}, wake: make(chan struct{}, 1)}
+func newForwarder(h *Host, shard uint64, previous *forwarder) *forwarder {
+	return &forwarder{host: h, previous: previous, drained: make(chan struct{}), shard: shard, window: newWindow(h.o.Limits.ShardWindowBytes, h.nodeWindow), out: map[uint64]forwarded{}, wake: make(chan struct{}, 1)}
 }
 
-func (f *forwarder) propose(p *Proposal) {
+// propose takes p; false if the forwarder is retired, so that the caller must look again for who takes it.
+func (f *forwarder) propose(p *Proposal) bool {
 	if len(p.Head)+len(p.Payload) > f.host.o.Limits.CommandBytes {
 		p.Done(nil, notApplied(ErrTooLarge))
-		return
+		return true
 	}
 	ctx := p.Ctx
 	if ctx == nil {
@@ -51,23 +57,41 @@ func (f *forwarder) propose(p *Proposal) {
 	n := charge(p)
 	if err := f.window.acquire(ctx, n); err != nil {
 		p.Done(nil, notApplied(err))
-		return
+		return true
 	}
 	w := wait{done: p.Done, deadline: math.MaxInt64}
 	if ctx.Done() != nil {
 		w.ctx = ctx
 	}
 	f.mu.Lock()
-	if f.closed != nil {
+	if f.closed != nil || f.retired {
+		closed := f.closed
 		f.mu.Unlock()
 		f.window.release(n)
-		p.Done(nil, notApplied(f.closed))
-		return
+		if closed != nil {
+			p.Done(nil, notApplied(closed))
+		}
+		return closed != nil
 	}
 	f.nextID++
 	f.waiting = append(f.waiting, forwarded{id: f.nextID, wait: w, cost: n, body: appendForward(nil, f.nextID, p)})
 	f.mu.Unlock()
 	f.kick()
+	return true
+}
+
+// retire takes no more commands.
+func (f *forwarder) retire() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.retired = true
+	f.maybeDrainedLocked()
+}
+
+func (f *forwarder) maybeDrainedLocked() {
+	if f.retired && len(f.waiting)+len(f.out) == 0 && !isClosed(f.drained) {
+		close(f.drained)
+	}
 }
 
 func (f *forwarder) kick() {
@@ -80,9 +104,18 @@ func (f *forwarder) kick() {
 // run serves the shard until ctx ends.
 func (f *forwarder) run(ctx context.Context) {
 	defer f.shut()
+	if f.previous != nil {
+		select {
+		case <-ctx.Done():
+		case <-f.previous.drained:
+		}
+		f.previous = nil
+	}
 	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
+			return
+		case <-f.drained:
 			return
 		case <-f.wake:
 		}
@@ -107,6 +140,7 @@ func (f *forwarder) round(ctx context.Context) {
 	f.mu.Lock()
 	waiting := f.waiting
 	f.waiting = nil
+	f.maybeDrainedLocked()
 	f.mu.Unlock()
 	why := errors.Join(errs...)
 	for _, w := range waiting {
@@ -140,6 +174,9 @@ func (f *forwarder) session(ctx context.Context, node NodeID) (used bool, err er
 		case <-ticker.C:
 			f.expire()
 			continue
+		case <-f.drained:
+			cancel()
+			err = <-received
 		case <-f.wake:
 			var batch []byte
 			if batch = f.take(); batch == nil {
@@ -188,6 +225,7 @@ func (f *forwarder) receive(s grpc.ClientStream) error {
 			f.mu.Lock()
 			w, ok := f.out[id]
 			delete(f.out, id)
+			f.maybeDrainedLocked()
 			f.mu.Unlock()
 			if ok {
 				f.finish(w, result, err)
@@ -204,6 +242,7 @@ func (f *forwarder) broken(why error) {
 	f.mu.Lock()
 	out := f.out
 	f.out = map[uint64]forwarded{}
+	f.maybeDrainedLocked()
 	f.mu.Unlock()
 	for _, id := range sortedKeys(out) {
 		f.finish(out[id], nil, unknownOutcome(fmt.Errorf("forwarding broke: %w", why)))
@@ -230,9 +269,10 @@ func (f *forwarder) expire() {
 
 func (f *forwarder) shut() {
 	f.mu.Lock()
-	f.closed = ErrClosed
+	f.closed, f.retired = ErrClosed, true
 	waiting := f.waiting
 	f.waiting = nil
+	f.maybeDrainedLocked()
 	f.mu.Unlock()
 	for _, w := range waiting {
 		f.finish(w, nil, notApplied(ErrClosed))

@@ -38,6 +38,7 @@ type Host struct {
 	replicas   map[uint64]*replica
 	contexts   map[*replica]replicaContext
 	forwarders map[uint64]*forwarder
+	retiring   map[uint64]*forwarder // replaced by a replica; the last of each shard
 	peers      map[NodeID]Peer
 	placement  map[uint64][]Placement
 	initial    map[uint64]map[ReplicaID]string // members a shard was started with here
@@ -71,7 +72,7 @@ func Start(o Options) (*Host, error) {
 	}
 	h := &Host{
 		o: o, nodeWindow: semaphore.NewWeighted(o.Limits.NodeWindowBytes),
-		starting: map[uint64]bool{}, replicas: map[uint64]*replica{}, contexts: map[*replica]replicaContext{}, forwarders: map[uint64]*forwarder{},
+		starting: map[uint64]bool{}, replicas: map[uint64]*replica{}, contexts: map[*replica]replicaContext{}, forwarders: map[uint64]*forwarder{}, retiring: map[uint64]*forwarder{},
 		peers: map[NodeID]Peer{}, placement: map[uint64][]Placement{}, initial: map[uint64]map[ReplicaID]string{}, hints: map[uint64]*hint{},
 	}
 	h.payloads = o.test.payloads
@@ -237,42 +238,57 @@ func (h *Host) Replicas() []ReplicaStatus {
 
 // Propose sends a command on its way; see Proposal.
 func (h *Host) Propose(p *Proposal) {
-	h.mu.RLock()
-	r, f, closed := h.replicas[p.Shard], h.forwarders[p.Shard], h.closed
-	h.mu.RUnlock()
-	switch {
-	case closed:
-		p.Done(nil, notApplied(ErrClosed))
-	case r != nil:
-		r.proposer.propose(p)
-	case f != nil:
-		f.propose(p)
-	default:
-		if f = h.newForwarder(p.Shard); f == nil {
+	for {
+		h.mu.RLock()
+		r, f, closed := h.replicas[p.Shard], h.forwarders[p.Shard], h.closed
+		h.mu.RUnlock()
+		switch {
+		case closed:
 			p.Done(nil, notApplied(ErrClosed))
-			return
+		case r != nil:
+			r.proposer.propose(p)
+		case f == nil:
+			h.addForwarder(p.Shard)
+			continue
+		case !f.propose(p):
+			continue // retired meanwhile: the shard has a replica here now
 		}
-		f.propose(p)
+		return
 	}
 }
 
-func (h *Host) newForwarder(shard uint64) *forwarder {
+// addForwarder begins to forward a shard, after an earlier forwarder of it has come to its end.
+func (h *Host) addForwarder(shard uint64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.closed {
-		return nil
+	if h.closed || h.replicas[shard] != nil || h.forwarders[shard] != nil {
+		return
 	}
-	if f := h.forwarders[shard]; f != nil {
-		return f
-	}
-	f := newForwarder(h, shard)
+	f := newForwarder(h, shard, h.retiring[shard])
+	delete(h.retiring, shard)
 	h.forwarders[shard] = f
 	h.running.Add(1)
 	go func() {
 		defer h.running.Done()
 		f.run(h.ctx)
 	}()
-	return f
+}
+
+// registerLocked puts a replica in the place of the shard's forwarder, if it has one. The replica's proposer may send
+// once the returned channel is closed.
+func (h *Host) registerLocked(r *replica, c replicaContext) (drained <-chan struct{}) {
+	h.replicas[r.shard] = r
+	h.contexts[r] = c
+	if f := h.forwarders[r.shard]; f != nil {
+		delete(h.forwarders, r.shard)
+		h.retiring[r.shard] = f
+	}
+	f := h.retiring[r.shard]
+	if f == nil {
+		return nil
+	}
+	f.retire()
+	return f.drained
 }
 
 // Leading says whether this node leads the shard and applied its own leader-start of that term.

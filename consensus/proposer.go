@@ -47,6 +47,8 @@ type proposer struct {
 	open   attempt // of the open; its number is the nonce
 	start  attempt // of the leader-start; its number is the term
 
+	held bool // only the loop's
+
 	wake chan struct{}
 	stop chan struct{}
 	done chan struct{}
@@ -140,9 +142,11 @@ func (p *proposer) recycleLocked() {
 	p.used = p.used[:0]
 }
 
-// run is the loop; it ends when stop is closed.
-func (p *proposer) run() {
+// run is the loop; it ends when stop is closed. Until turn is closed (nil: at once) nothing of commands is sent: a
+// forwarder still has earlier ones on their way.
+func (p *proposer) run(turn <-chan struct{}) {
 	defer close(p.done)
+	p.held = turn != nil
 	ticker := time.NewTicker(tickEvery)
 	ticker.Stop()
 	defer ticker.Stop()
@@ -159,6 +163,8 @@ func (p *proposer) run() {
 		select {
 		case <-p.stop:
 			return
+		case <-turn:
+			turn, p.held = nil, false
 		case <-p.wake:
 		case <-ticker.C:
 			ticks++
@@ -178,7 +184,7 @@ func (p *proposer) step() (busy bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.recycleLocked()
-	for p.sender.IsOpen() && p.sender.InFlight() < p.limits.EntriesInFlight {
+	for !p.held && p.sender.IsOpen() && p.sender.InFlight() < p.limits.EntriesInFlight {
 		e := p.takeLocked()
 		if e == nil {
 			break

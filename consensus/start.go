@@ -75,18 +75,17 @@ func (h *Host) startReplica(ctx context.Context, spec ReplicaSpec) error {
 		return errors.Join(ErrClosed, m.Close())
 	}
 	// Registered before dragonboat knows it: the first leader event must find it.
-	h.replicas[spec.Shard] = r
-	h.contexts[r] = replicaContext{ctx: rctx, cancel: cancel, running: &sync.WaitGroup{}}
+	drained := h.registerLocked(r, replicaContext{ctx: rctx, cancel: cancel, running: &sync.WaitGroup{}})
 	h.mu.Unlock()
-	go r.proposer.run()
+	go r.proposer.run(drained)
 	initial, join := spec.Initial, spec.Join
 	if past.bootstrapped {
 		initial, join = nil, false
 	}
 	err = h.nh.StartOnDiskReplica(initial, join, func(uint64, uint64) sm.IOnDiskStateMachine { return r }, h.config(spec, past))
 	if err != nil {
-		h.unregister(r)
 		r.proposer.shut(ErrClosed)
+		h.unregister(r)
 		if errors.Is(err, dragonboat.ErrReplicaRemoved) {
 			err = fmt.Errorf("%w: %w", ErrReplicaRemoved, err)
 		}

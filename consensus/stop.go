@@ -15,11 +15,12 @@ func (h *Host) StopReplica(shard uint64) error {
 	if r == nil {
 		return fmt.Errorf("%w: shard %d", ErrNoReplica, shard)
 	}
+	// What was on its way gets its answer before anything later can be forwarded.
+	r.proposer.shut(ErrClosed)
 	if !h.unregister(r) {
 		<-r.unloaded
 		return nil
 	}
-	r.proposer.shut(ErrClosed)
 	err := h.nh.StopReplica(shard, r.replica)
 	if err != nil && !errors.Is(err, dragonboat.ErrShardNotFound) { // a removed replica stops by itself
 		return fmt.Errorf("consensus: stop shard %d replica %d: %w", shard, r.replica, err)
