@@ -23,7 +23,7 @@ const (
 	// readStepBytes must arrive within ReadTimeout, else the sender stalled.
 	readStepBytes = 256 << 10
 	// writeStepBytes must leave within WriteTimeout, else the reader stalled.
-	writeStepBytes = 1 << 20
+	writeStepBytes = 256 << 10
 	// slotsMax bounds the requests of one connection whose responses did not leave yet.
 	slotsMax = 256
 	// responsesPerWrite bounds what one write gathers.
