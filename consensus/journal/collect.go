@@ -30,10 +30,10 @@ func (j *Journal) collect(ctx context.Context, all bool) (stats CollectStats, er
 	if err := j.settle(); err != nil {
 		return stats, err
 	}
+	j.sealRetry()
 	c := &cycle{j: j, ctx: ctx, applied: map[replicaID]applied{}, stats: &stats}
 	for _, s := range j.sealedSegments() {
-		if s.judged.skip > 0 && !all {
-			s.judged.skip--
+		if !all && j.skips(s) {
 			continue
 		}
 		if err := c.consider(s); err != nil {
@@ -97,11 +97,9 @@ func (c *cycle) consider(s *segment) error {
 		return err
 	}
 	limit := s.end * relocateLivePercent / 100
-	s.judged.known, s.judged.live = true, v.live
-	if v.keep || v.live > limit {
-		// A segment in use stays so for a while: look again after more and more cycles.
-		s.judged.wait = min(2*s.judged.wait+1, judgeEveryMax)
-		s.judged.skip = s.judged.wait
+	used := v.keep || v.live > limit
+	c.j.judged(s, v.live, used)
+	if used {
 		return nil
 	}
 	if len(v.restate) > 0 {
@@ -117,6 +115,28 @@ func (c *cycle) consider(s *segment) error {
 	c.victims = append(c.victims, v)
 	c.bytes += v.live
 	return nil
+}
+
+// skips says whether a segment in use need not be looked at in this cycle.
+func (j *Journal) skips(s *segment) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if s.judged.skip == 0 {
+		return false
+	}
+	s.judged.skip--
+	return true
+}
+
+// judged remembers a judgement. A segment in use stays so for a while: look again after more and more cycles.
+func (j *Journal) judged(s *segment, live int64, used bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	s.judged.known, s.judged.live = true, live
+	if used {
+		s.judged.wait = min(2*s.judged.wait+1, judgeEveryMax)
+		s.judged.skip = s.judged.wait
+	}
 }
 
 // judge finds what of a segment is still needed. It stops as soon as that is too much.

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"sync/atomic"
@@ -142,6 +143,7 @@ func TestPowerLossAgainAndAgain(t *testing.T) {
 	if testing.Short() {
 		rounds = 20
 	}
+	freed := uint64(0)
 	for seed := range uint64(6) {
 		rng := rand.New(rand.NewPCG(seed, 7))
 		disk := vfs.NewCrashableMem()
@@ -149,7 +151,10 @@ func TestPowerLossAgainAndAgain(t *testing.T) {
 		term := uint64(1)
 		for round := range rounds {
 			fs := newCrashFS(disk)
-			j := mustOpen(t, testOptions(fs))
+			o := testOptions(fs)
+			live := &appliedAll{applied: map[replicaID]uint64{}}
+			o.Live = live
+			j := mustOpen(t, o)
 			if ds := j.Damages(); len(ds) > 0 {
 				t.Fatalf("seed %d round %d: damages %v", seed, round, ds)
 			}
@@ -173,9 +178,13 @@ func TestPowerLossAgainAndAgain(t *testing.T) {
 			acked := m.clone()
 			for range 10 {
 				after := m.clone()
-				u := randomUpdate(rng, after, term)
-				after.save(u)
-				must(t, j.SaveRaftState([]pb.Update{u}, 1))
+				if rng.IntN(4) > 0 {
+					u := randomUpdate(rng, after, term)
+					after.save(u)
+					must(t, j.SaveRaftState([]pb.Update{u}, 1))
+				} else {
+					compact(t, rng, j, after, live)
+				}
 				j.sealedAll()
 				if lost == nil {
 					acked = after.clone()
@@ -190,11 +199,33 @@ func TestPowerLossAgainAndAgain(t *testing.T) {
 			if lost == nil {
 				lost = fs.random(rng, rng.IntN(101))
 			}
+			freed += j.Stats().SegmentsFreed
 			must(t, j.Close())
 			m = acked
 			disk = lost
 		}
 	}
+	t.Logf("%d segments freed", freed)
+	if freed == 0 {
+		t.Fatal("nothing was ever freed")
+	}
+}
+
+// compact takes a local snapshot of what is committed, trims the log and collects garbage, which recycles segments.
+func compact(t *testing.T, rng *rand.Rand, j *Journal, after *model, live *appliedAll) {
+	id := replicaID{1 + rng.Uint64N(2), 1}
+	if r := after.of(id); r.state.Commit > r.snap.Index && r.state.Commit <= r.last {
+		u := pb.Update{ShardID: id.shard, ReplicaID: 1, Snapshot: testSnapshot(id.shard, r.state.Commit, r.entries[r.state.Commit].Term)}
+		after.snapshot(u)
+		must(t, j.SaveSnapshots([]pb.Update{u}))
+		after.trim(id, u.Snapshot.Index)
+		must(t, j.RemoveEntriesTo(id.shard, 1, u.Snapshot.Index))
+	}
+	for _, id := range after.ids() {
+		live.set(id, after.of(id).snap.Index)
+	}
+	_, err := j.Collect(context.Background())
+	must(t, err)
 }
 
 // judgeableOn says whether a disk holds this model.

@@ -14,6 +14,7 @@ import (
 // spoil flips a bit of the body of an entry, where Raft's range finds it.
 func spoil(t *testing.T, fs *vfs.MemFS, j *Journal, id replicaID, index uint64) {
 	t.Helper()
+	j.sealedAll() // nobody else writes the file now
 	j.mu.RLock()
 	e := *j.ledger.replicas[id].at(index)
 	j.mu.RUnlock()

@@ -59,6 +59,38 @@ func (d *damages) lost(r *replica) {
 	}
 }
 
+// tell reports what recovery left and everything from then on.
+func (d *damages) tell(report func(Damage)) {
+	for _, x := range d.list() {
+		report(x)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.report = report
+}
+
+// current drops what recovery found in segments whose entries were overwritten later, and says of entries below Raft's
+// range that only names need them.
+func (d *damages) current(l *ledger) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for k, x := range d.known {
+		r := l.replicas[k.id]
+		if k.kind != DamagedEntry || r == nil || r.first == 0 {
+			continue
+		}
+		if k.index >= r.first {
+			if !r.covers(k.index) || r.at(k.index).segment != k.segment || int64(r.at(k.index).offset) != k.offset {
+				delete(d.known, k)
+			}
+			continue
+		}
+		delete(d.known, k)
+		k.kind, x.Kind = DamagedPayload, DamagedPayload
+		d.known[k] = x
+	}
+}
+
 func (d *damages) segment(s *segment) {
 	d.add(Damage{Segment: s.number, Length: s.end, Kind: LostSegment})
 }

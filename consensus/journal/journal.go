@@ -92,16 +92,18 @@ type Journal struct {
 	damage     damages
 	notify     *notifier
 
-	sealMu   sync.Mutex
-	sealCond sync.Cond
-	toSeal   []toSeal
-	sealStop bool
-	unsealed []*segment // found by recovery
+	sealMu    sync.Mutex
+	sealCond  sync.Cond
+	toSeal    []toSeal
+	sealAgain []toSeal
+	sealStop  bool
+	unsealed  []*segment // found by recovery
 
 	collectMu sync.Mutex // one cycle at a time; ForgetReplica waits for it
 	scrubMu   sync.Mutex
 	live      atomic.Pointer[Liveness]
 	reindexes chan uint64
+	collects  chan struct{} // space is low
 
 	stop   chan struct{}
 	closed atomic.Bool
@@ -116,7 +118,7 @@ func Open(opts Options) (*Journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &Journal{opts: opts, fs: opts.FS, dir: opts.Dir, log: opts.Logger, stop: make(chan struct{}), reindexes: make(chan uint64, 16)}
+	j := &Journal{opts: opts, fs: opts.FS, dir: opts.Dir, log: opts.Logger, stop: make(chan struct{}), reindexes: make(chan uint64, 16), collects: make(chan struct{}, 1)}
 	j.append.room.L = &j.append.mu
 	j.append.kick = make(chan struct{}, 1)
 	j.append.submitted = map[replicaID]submitted{}
@@ -126,7 +128,7 @@ func Open(opts Options) (*Journal, error) {
 	j.indexCache.blocks = map[position]*indexBlock{}
 	j.readers = newReaders(opts.FS, opts.Dir)
 	j.notify = newNotifier(&j.opts)
-	j.damage = damages{known: map[damageKey]Damage{}, report: j.notify.damage, changed: make(chan struct{})}
+	j.damage = damages{known: map[damageKey]Damage{}, report: func(Damage) {}, changed: make(chan struct{})}
 	j.space.report = j.notify.space
 	if opts.Live != nil {
 		j.SetLiveness(opts.Live)
@@ -185,6 +187,7 @@ func (j *Journal) start() error {
 		}
 	}
 	j.unsealed = nil
+	j.damage.tell(j.notify.damage)
 	j.wait.Add(4)
 	j.told.Add(1)
 	go func() { defer j.told.Done(); j.notify.run() }()

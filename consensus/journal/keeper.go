@@ -19,9 +19,20 @@ func (j *Journal) keeper() {
 			j.full.Store(isFull(err))
 		}
 		j.measure()
+		if j.space.get() != SpaceOK {
+			select {
+			case j.collects <- struct{}{}:
+			default:
+			}
+		}
 		select {
 		case n := <-j.reindexes:
-			if err := j.reindex(n); err != nil {
+			if !j.collectMu.TryLock() {
+				continue // a cycle reads indexes: it will be asked again
+			}
+			err := j.reindex(n)
+			j.collectMu.Unlock()
+			if err != nil {
 				j.log.Error("journal: making an index anew", "segment", n, "err", err)
 			}
 		case <-ticker.C:
@@ -69,13 +80,14 @@ func (j *Journal) collector() {
 	for {
 		select {
 		case <-ticker.C:
+		case <-j.collects:
 		case <-ctx.Done():
 			return
 		}
 		if j.live.Load() == nil {
 			continue
 		}
-		if _, err := j.collect(ctx, false); err != nil && ctx.Err() == nil && !errors.Is(err, ErrStopped) {
+		if _, err := j.collect(ctx, j.space.get() != SpaceOK); err != nil && ctx.Err() == nil && !errors.Is(err, ErrStopped) {
 			j.log.Error("journal: garbage collection stopped early", "err", err)
 		}
 	}

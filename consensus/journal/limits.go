@@ -44,8 +44,9 @@ const (
 	// judgeEveryMax cycles a segment that is in use is left alone.
 	judgeEveryMax = 31
 	scrubEvery    = time.Minute // between passes
-	giveWay       = 10 * time.Millisecond
-	spaceEvery    = time.Second
+	// giveWay is the pause of background writes, per 4 MiB, while appends go on.
+	giveWay    = 50 * time.Millisecond
+	spaceEvery = time.Second
 	// sparesAhead segments are kept zeroed with direct writes.
 	sparesAhead = 2
 	zeroBytes   = 4 << 20

@@ -55,7 +55,22 @@ func (j *Journal) ReadPayload(shard, replica uint64, n Name, dst []byte) ([]byte
 	case err != nil:
 		return dst, fmt.Errorf("payload %v of %d/%d: %w", n, shard, replica, err)
 	}
+	if d := j.lostSegment(); d != nil {
+		return dst, fmt.Errorf("payload %v of %d/%d, perhaps there: %w", n, shard, replica, d)
+	}
 	return dst, fmt.Errorf("payload %v of %d/%d: %w", n, shard, replica, ErrNotFound)
+}
+
+// lostSegment is the damage of a segment whose file is gone, if there is one: what is not found may have been in it.
+func (j *Journal) lostSegment() *Damage {
+	j.mu.RLock()
+	defer j.mu.RUnlock()
+	for _, s := range j.ledger.segments {
+		if s.lost {
+			return &Damage{Segment: s.number, Length: s.end, Kind: LostSegment}
+		}
+	}
+	return nil
 }
 
 // HasPayload says whether the named bytes are here, whole. It reads them: an entry that was overwritten, or of another

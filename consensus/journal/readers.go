@@ -12,12 +12,13 @@ import (
 // readers holds the buffered descriptors segments are read through: never the one they are written with, since a
 // direct descriptor refuses unaligned reads. At most readersMax stay open.
 type readers struct {
-	fs   vfs.FS
-	dir  string
-	mu   sync.Mutex
-	idle sync.Cond
-	open map[uint64]*reader
-	tick uint64
+	fs     vfs.FS
+	dir    string
+	mu     sync.Mutex
+	idle   sync.Cond
+	open   map[uint64]*reader
+	tick   uint64
+	closed bool
 }
 
 type reader struct {
@@ -37,6 +38,9 @@ func newReaders(fs vfs.FS, dir string) *readers {
 func (r *readers) acquire(number uint64) (*reader, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.closed {
+		return nil, ErrClosed
+	}
 	rd := r.open[number]
 	if rd == nil {
 		if len(r.open) >= readersMax {
@@ -93,6 +97,7 @@ func (r *readers) drop(number uint64) {
 func (r *readers) close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.closed = true
 	for n, rd := range r.open {
 		for rd.refs > 0 {
 			r.idle.Wait()

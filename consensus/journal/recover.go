@@ -40,6 +40,7 @@ func (j *Journal) recover() error {
 		j.ledger.nextSegment = max(j.ledger.nextSegment, n+1)
 	}
 	j.ledger.open++
+	j.damage.current(j.ledger)
 	for _, s := range j.ledger.numbered() {
 		if s.lost {
 			j.damage.segment(s)

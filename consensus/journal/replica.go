@@ -33,8 +33,8 @@ type replica struct {
 	first         uint64 // index of entries[0]; 0: no log has begun
 	entries       []entry
 	until         uint64 // while recovering: the index behind the last one at the checkpoint
-	gone          bool // its Raft data was removed; payloads may still be named
-	uncertain     bool // a batch was lost that may have held anything of it
+	gone          bool   // its Raft data was removed; payloads may still be named
+	uncertain     bool   // a batch was lost that may have held anything of it
 }
 
 func (r *replica) last() uint64 { return r.first + uint64(len(r.entries)) - 1 } // first-1 when empty

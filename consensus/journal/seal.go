@@ -33,11 +33,16 @@ func (j *Journal) sealer() {
 		}
 		next := j.toSeal[0]
 		j.sealMu.Unlock()
-		if err := j.writeFooter(next); err != nil {
-			// The segment stays as it is: its index in memory, and read whole at the next start.
+		err := j.writeFooter(next)
+		if err != nil {
+			// The segment stays as it is: its index in memory, and read whole at the next start. The next cycle of
+			// garbage collection tries again.
 			j.log.Error("journal: a footer could not be written", "segment", next.segment.number, "err", err)
 		}
 		j.sealMu.Lock()
+		if err != nil {
+			j.sealAgain = append(j.sealAgain, toSeal{next.segment, nil})
+		}
 		j.toSeal = j.toSeal[1:]
 		j.sealCond.Broadcast()
 		j.sealMu.Unlock()
@@ -48,9 +53,18 @@ func (j *Journal) sealer() {
 func (j *Journal) sealedAll() {
 	j.sealMu.Lock()
 	defer j.sealMu.Unlock()
-	for len(j.toSeal) > 0 {
+	for len(j.toSeal) > 0 && !j.sealStop {
 		j.sealCond.Wait()
 	}
+}
+
+// sealRetry takes up again what could not be sealed.
+func (j *Journal) sealRetry() {
+	j.sealMu.Lock()
+	defer j.sealMu.Unlock()
+	j.toSeal = append(j.toSeal, j.sealAgain...)
+	j.sealAgain = nil
+	j.sealCond.Broadcast()
 }
 
 func (j *Journal) writeFooter(t toSeal) (err error) {
