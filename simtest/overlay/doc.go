@@ -6,8 +6,8 @@
 // it names, else Write fails and says which patch, in which file; (2) a toolchain
 // it was not proven on is refused by version; (3) the same toolchain gives the
 // same folder, named by its content, and a second call writes nothing; (4) a
-// binary built with the overlay behaves as usual until a world begins: blocking
-// system calls, preemption and the scheduler's own dice are untouched.
+// binary built with the overlay behaves as usual until a world begins, but on one
+// processor: blocking system calls, preemption and the scheduler's dice are untouched.
 //
 // It asks of the caller: (a) the root of the toolchain that will build the binary;
 // (b) a folder it may keep files in.

@@ -117,6 +117,13 @@ var patches = []Patch{
 	},
 	{
 		File: "runtime/proc.go", Count: 1,
+		Find: "\t\tprocs = defaultGOMAXPROCS(numCPUStartup)\n",
+		Put:  "\t\tprocs = 1\n\t\tsched.customGOMAXPROCS = true\n",
+		Why: "what runs before a world begins leaves traces in generators and pools of libraries; two processors were seen " +
+			"to give two worlds of one seed. GOMAXPROCS in the environment still counts",
+	},
+	{
+		File: "runtime/proc.go", Count: 1,
 		Find: "func retake(now int64) uint32 {\n",
 		Put:  "func retake(now int64) uint32 {\n\tif simOn {\n\t\treturn 0\n\t}\n",
 		Why:  "the monitor thread takes the processor away after real milliseconds: from a long slice, from a system call",
