@@ -69,6 +69,9 @@ func (j *Journal) sealRetry() {
 
 func (j *Journal) writeFooter(t toSeal) (err error) {
 	s, w := t.segment, t.writer
+	if err := j.failed(); errors.Is(err, ErrStopped) {
+		return err
+	}
 	if w == nil {
 		if w, err = j.openWriter(s.number); err != nil {
 			return err
