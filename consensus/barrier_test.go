@@ -14,7 +14,7 @@ import (
 func TestReadBarrierIsLinearizable(t *testing.T) {
 	c := newCluster(t, 3)
 	c.boot(3)
-	leader := c.leader()
+	c.leader()
 	var acked atomic.Int64
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
@@ -60,7 +60,7 @@ func TestReadBarrierIsLinearizable(t *testing.T) {
 		})
 	}
 	for i := range 6 {
-		leader = c.leader()
+		leader := c.leader()
 		c.transfer(leader, c.nodes[(int(leader.id)+i%2)%3])
 		c.eventually("more checks", func() bool { return t.Failed() || checks.Load() > int64(100*(i+1)) })
 	}

@@ -11,7 +11,6 @@ import (
 	"sync"
 
 	"github.com/lni/dragonboat/v4"
-	"github.com/lni/dragonboat/v4/config"
 	"github.com/lni/dragonboat/v4/raftio"
 	"golang.org/x/sync/semaphore"
 )
@@ -95,56 +94,6 @@ func Start(o Options) (*Host, error) {
 	}
 	h.rpc.serve(o.RPCListener)
 	return h, nil
-}
-
-func (h *Host) startRaft() error {
-	o := &h.o
-	hostname, err := os.Hostname()
-	if err != nil {
-		return fmt.Errorf("consensus: %w", err)
-	}
-	logdb := &capturingFactory{inner: o.test.logDB, captured: &h.logdb}
-	if logdb.inner == nil && !o.test.useLogDB {
-		logdb.inner = o.Journal.Factory()
-	}
-	c := config.NodeHostConfig{
-		NodeHostDir:         o.Dir,
-		RTTMillisecond:      uint64(o.RTT.Milliseconds()),
-		RaftAddress:         o.RaftAddress,
-		ListenAddress:       o.RaftListen,
-		RaftEventListener:   h,
-		SystemEventListener: systemListener{h},
-		MaxSendQueueSize:    o.Limits.SendQueueBytes,
-		MaxReceiveQueueSize: o.Limits.ReceiveQueueBytes,
-	}
-	c.Expert.FS = newRaftFS(o.FS, o.Dir, hostname)
-	c.Expert.TransportFactory = o.Transport
-	c.Expert.Engine = config.EngineConfig{ExecShards: o.Limits.Workers, CommitShards: o.Limits.Workers, ApplyShards: o.Limits.Workers, SnapshotShards: 4 * o.Limits.Workers, CloseShards: o.Limits.Workers}
-	c.Expert.LogDB = config.GetTinyMemLogDBConfig()
-	c.Expert.LogDB.Shards = 1
-	if logdb.inner != nil {
-		c.Expert.LogDBFactory = logdb
-	}
-	nh, err := dragonboat.NewNodeHost(c)
-	if err != nil {
-		return fmt.Errorf("consensus: start node host in %s: %w", o.Dir, err)
-	}
-	h.nh = nh
-	return nil
-}
-
-// capturingFactory keeps the log store that dragonboat opened: what it says of a replica decides how that is started.
-type capturingFactory struct {
-	inner    config.LogDBFactory
-	captured *raftio.ILogDB
-}
-
-func (f *capturingFactory) Name() string { return f.inner.Name() }
-
-func (f *capturingFactory) Create(c config.NodeHostConfig, cb config.LogDBCallback, dirs, wals []string) (raftio.ILogDB, error) {
-	db, err := f.inner.Create(c, cb, dirs, wals)
-	*f.captured = db
-	return db, err
 }
 
 // Close stops everything; pending proposals get ErrNotApplied or ErrUnknownOutcome.
@@ -234,61 +183,6 @@ func (h *Host) Replicas() []ReplicaStatus {
 		}
 	}
 	return out
-}
-
-// Propose sends a command on its way; see Proposal.
-func (h *Host) Propose(p *Proposal) {
-	for {
-		h.mu.RLock()
-		r, f, closed := h.replicas[p.Shard], h.forwarders[p.Shard], h.closed
-		h.mu.RUnlock()
-		switch {
-		case closed:
-			p.Done(nil, notApplied(ErrClosed))
-		case r != nil:
-			r.proposer.propose(p)
-		case f == nil:
-			h.addForwarder(p.Shard)
-			continue
-		case !f.propose(p):
-			continue // retired meanwhile: the shard has a replica here now
-		}
-		return
-	}
-}
-
-// addForwarder begins to forward a shard, after an earlier forwarder of it has come to its end.
-func (h *Host) addForwarder(shard uint64) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.closed || h.replicas[shard] != nil || h.forwarders[shard] != nil {
-		return
-	}
-	f := newForwarder(h, shard, h.retiring[shard])
-	delete(h.retiring, shard)
-	h.forwarders[shard] = f
-	h.running.Add(1)
-	go func() {
-		defer h.running.Done()
-		f.run(h.ctx)
-	}()
-}
-
-// registerLocked puts a replica in the place of the shard's forwarder, if it has one. The replica's proposer may send
-// once the returned channel is closed.
-func (h *Host) registerLocked(r *replica, c replicaContext) (drained <-chan struct{}) {
-	h.replicas[r.shard] = r
-	h.contexts[r] = c
-	if f := h.forwarders[r.shard]; f != nil {
-		delete(h.forwarders, r.shard)
-		h.retiring[r.shard] = f
-	}
-	f := h.retiring[r.shard]
-	if f == nil {
-		return nil
-	}
-	f.retire()
-	return f.drained
 }
 
 // Leading says whether this node leads the shard and applied its own leader-start of that term.

@@ -3,7 +3,6 @@ package consensus
 import (
 	"context"
 	"log/slog"
-	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -52,18 +51,6 @@ type proposer struct {
 	wake chan struct{}
 	stop chan struct{}
 	done chan struct{}
-}
-
-// attempt is a small entry that is proposed until its effect is seen.
-type attempt struct {
-	number  uint64
-	at      time.Time
-	request *dragonboat.RequestState
-}
-
-// due says whether to propose (again).
-func (a *attempt) due(after time.Duration) bool {
-	return a.at.IsZero() || time.Since(a.at) >= after || dropped(a.request)
 }
 
 func newProposer(node NodeID, limits Limits, log *slog.Logger, group raftGroup, w *window) *proposer {
@@ -230,49 +217,6 @@ func (p *proposer) takeLocked() *packed {
 	return e
 }
 
-// maybeOpen opens the stream, or asks again when no answer came: with the same nonce, so that either copy will do.
-func (p *proposer) maybeOpen() {
-	present := p.present()
-	p.mu.Lock()
-	if p.sender.IsOpen() || !p.open.due(min(attemptAgainAfter, p.limits.ResendAfter)) {
-		p.mu.Unlock()
-		return
-	}
-	if p.open.number == 0 {
-		p.open.number = rand.Uint64() | 1
-	}
-	h := p.sender.Open(p.open.number, present)
-	p.open.at = time.Now()
-	p.mu.Unlock()
-	rs, _ := p.group.propose(stream.AppendEntry(nil, &stream.Entry{Header: h}))
-	p.mu.Lock()
-	p.open.request = rs
-	p.mu.Unlock()
-}
-
-// maybeStart proposes the leader-start of a term that this node leads and nobody began.
-func (p *proposer) maybeStart(leads, applied, clock uint64) (starting bool) {
-	if leads == 0 || applied >= leads {
-		return false
-	}
-	p.mu.Lock()
-	if p.start.number != leads {
-		p.start = attempt{number: leads}
-	}
-	if !p.start.due(min(attemptAgainAfter, p.limits.ResendAfter)) {
-		p.mu.Unlock()
-		return true
-	}
-	p.start.at = time.Now()
-	p.mu.Unlock()
-	h := stream.Header{Kind: stream.KindLeaderStart, Node: p.node, ClockTerm: leads, Clock: clock, Wall: time.Now().UnixMilli()}
-	rs, _ := p.group.propose(stream.AppendEntry(nil, &stream.Entry{Header: h}))
-	p.mu.Lock()
-	p.start.request = rs
-	p.mu.Unlock()
-	return true
-}
-
 // tick looks for what nobody tells us: ended contexts, drops, entries that are late.
 func (p *proposer) tick(thorough bool) {
 	now := time.Now()
@@ -308,19 +252,6 @@ func (p *proposer) resendLocked() {
 	}
 }
 
-// dropped says whether dragonboat never took the request, or gave it up.
-func dropped(rs *dragonboat.RequestState) bool {
-	if rs == nil {
-		return true
-	}
-	select {
-	case r := <-rs.ResultC():
-		return !r.Completed()
-	default:
-		return false
-	}
-}
-
 // again sends everything in flight once more: a new leader may never have heard of it.
 func (p *proposer) again() {
 	p.mu.Lock()
@@ -330,90 +261,4 @@ func (p *proposer) again() {
 	p.open.at, p.start.at = time.Time{}, time.Time{}
 	p.mu.Unlock()
 	p.kick()
-}
-
-// observe takes the verdict on an own entry, in log order, after its effects were applied. results is called for every
-// command of a completed entry.
-func (p *proposer) observe(h stream.Header, v stream.Verdict, results func(i int) ([]byte, error)) {
-	p.mu.Lock()
-	r := p.sender.Observe(h, v)
-	finished := p.reactLocked(r)
-	p.mu.Unlock()
-	if len(finished) > 0 || r.Resend || r.Reopen || r.Opened {
-		p.kick()
-	}
-	for _, e := range finished {
-		for i := range e.waits {
-			if done := e.waits[i].done; done != nil {
-				e.waits[i].done = nil
-				done(results(i))
-			}
-		}
-		p.window.release(e.bytes)
-	}
-}
-
-// installed takes the stream that an installed snapshot shows.
-func (p *proposer) installed(t stream.Stream) {
-	p.mu.Lock()
-	r := p.sender.Installed(t)
-	finished := p.reactLocked(r)
-	p.mu.Unlock()
-	p.kick()
-	for _, e := range finished {
-		e.finish(unknownOutcome(errInstalled))
-		p.window.release(e.bytes)
-	}
-}
-
-// reactLocked takes the finished entries out.
-func (p *proposer) reactLocked(r stream.Reaction) []*packed {
-	n := r.Done + r.Lost
-	if r.Reopen {
-		p.open = attempt{}
-	}
-	if n == 0 {
-		if r.Resend {
-			p.resendLocked()
-		}
-		return nil
-	}
-	finished := slices.Clone(p.flight[:n])
-	for _, e := range finished {
-		p.used = append(p.used, e.buf)
-	}
-	p.flight = slices.Delete(p.flight, 0, n)
-	if r.Resend {
-		p.resendLocked()
-	}
-	return finished
-}
-
-// shut ends the loop and answers everyone: what was never sent is certainly not applied, the rest may be.
-func (p *proposer) shut(why error) {
-	p.mu.Lock()
-	if p.closed != nil {
-		p.mu.Unlock()
-		<-p.done
-		return
-	}
-	p.closed = why
-	p.mu.Unlock()
-	close(p.stop)
-	<-p.done
-	p.mu.Lock()
-	pending := append(append([]*packed(nil), p.flight...), p.ready...)
-	if p.fill != nil {
-		pending = append(pending, p.fill)
-	}
-	p.flight, p.ready, p.fill = nil, nil, nil
-	p.mu.Unlock()
-	for _, e := range pending {
-		if e.sent {
-			e.finish(unknownOutcome(why))
-		} else {
-			e.finish(notApplied(why))
-		}
-		p.window.release(e.bytes)
-	}
 }

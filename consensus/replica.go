@@ -35,6 +35,7 @@ type replica struct {
 	entry   stream.Entry
 	batch   ApplyBatch
 	own     []ownEntry
+	halted  bool    // an apply failed; nothing is applied any more
 	slots   []int32 // for each command of own entries: its place in batch.Commands, or one of the below
 	metaBuf []byte
 
@@ -80,6 +81,9 @@ func (r *replica) Close() error {
 
 // Update applies committed entries. They are on a majority's disks and on this one's; the rows need not be durable.
 func (r *replica) Update(entries []sm.Entry) ([]sm.Entry, error) {
+	if r.halted {
+		return entries, nil
+	}
 	b := &r.batch
 	b.Commands = b.Commands[:0]
 	r.own, r.slots = r.own[:0], r.slots[:0]
@@ -100,7 +104,7 @@ func (r *replica) Update(entries []sm.Entry) ([]sm.Entry, error) {
 	r.metaBuf = r.state.AppendMeta(r.metaBuf[:0])
 	b.Meta = r.metaBuf
 	if err := r.machine.Apply(b); err != nil {
-		return nil, fmt.Errorf("consensus: shard %d replica %d: apply up to %d: %w", r.shard, r.replica, b.Applied, err)
+		return r.halt(entries, fmt.Errorf("%w: apply up to %d: %w", ErrDamaged, b.Applied, err))
 	}
 	// The effects are visible to readers now; only after that may a caller hear that its command was applied.
 	r.publish(b.Applied, started)
@@ -110,6 +114,16 @@ func (r *replica) Update(entries []sm.Entry) ([]sm.Entry, error) {
 	}
 	r.keeper.applied(b.Applied, bytes)
 	clear(b.Commands)
+	return entries, nil
+}
+
+// halt ends a replica whose machine cannot apply. dragonboat would panic, which tells an operator nothing and takes the
+// process before the owner could say why; so the apply worker stays here until the host is closed. Nothing was
+// published: no reader sees the entries, no caller hears that they were applied, no snapshot marks them as applied.
+func (r *replica) halt(entries []sm.Entry, err error) ([]sm.Entry, error) {
+	r.setDamaged(err)
+	<-r.host.ctx.Done()
+	r.halted = true
 	return entries, nil
 }
 
@@ -156,7 +170,18 @@ func (r *replica) publish(applied uint64, started bool) {
 }
 
 // PrepareSnapshot fixes the view that SaveSnapshot writes.
-func (r *replica) PrepareSnapshot() (any, error) { return r.machine.PrepareSnapshot() }
+func (r *replica) PrepareSnapshot() (any, error) {
+	if r.isDamaged() {
+		return nil, sm.ErrSnapshotStopped // what dragonboat calls applied may not be in the rows
+	}
+	return r.machine.PrepareSnapshot()
+}
+
+func (r *replica) isDamaged() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.damaged != nil
+}
 
 // snapshotVersion is the first byte of a snapshot stream; the machine's rows follow.
 const snapshotVersion = 1

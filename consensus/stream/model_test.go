@@ -29,7 +29,6 @@ type life struct {
 	s       Sender
 	bufs    [][]byte
 	ids     [][]uint64
-	seen    int // log entries observed: a node applies later than the log grows
 	state   State
 	reopen  bool
 	waiting []uint64
