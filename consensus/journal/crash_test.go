@@ -114,21 +114,27 @@ func TestPowerLossAtEverySync(t *testing.T) {
 	}
 	name := "open"
 	now.Store(&name)
-	fs.atSync = hook
+	fs.watch(hook)
 	j := mustOpen(t, testOptions(fs))
 	for _, s := range history() {
 		name := s.name
 		now.Store(&name)
-		after = before.clone()
-		s.model(after)
+		doing := before.clone()
+		s.model(doing)
+		fs.hooks.Lock()
+		after = doing
+		fs.hooks.Unlock()
 		must(t, s.do(j))
 		if name == "commit alone" || name == "trim" {
 			must(t, j.settle()) // so that it has a sync of its own
 		}
 		j.sealedAll() // the footer's writer must not meet the next step's models
+		fs.hooks.Lock()
 		before = after
+		fs.hooks.Unlock()
 	}
-	name = "close"
+	last := "close"
+	now.Store(&last)
 	must(t, j.Close())
 	t.Logf("%d syncs, %d disks", points, disks)
 	if points < 20 || disks < 500 {
@@ -165,16 +171,18 @@ func TestPowerLossAgainAndAgain(t *testing.T) {
 			term++
 			var lost *vfs.MemFS
 			countdown := rng.IntN(12)
-			fs.atSync = func(path string, ws []write) {
+			dice := rand.New(rand.NewPCG(seed, uint64(round)))
+			fs.watch(func(path string, ws []write) {
 				if countdown--; countdown != 0 || lost != nil {
 					return
 				}
 				if pieces := sectors(fs.synced(), path, ws); len(pieces) > 0 {
-					lost = fs.torn(path, pieces[:min(64, len(pieces))], rng.Uint64())
+					lost = fs.torn(path, pieces[:min(64, len(pieces))], dice.Uint64())
 				} else {
-					lost = fs.random(rng, 50)
+					lost = fs.random(dice, 50)
 				}
-			}
+			})
+			cut := func() *vfs.MemFS { fs.hooks.Lock(); defer fs.hooks.Unlock(); return lost }
 			acked := m.clone()
 			for range 10 {
 				after := m.clone()
@@ -186,19 +194,21 @@ func TestPowerLossAgainAndAgain(t *testing.T) {
 					compact(t, rng, j, after, live)
 				}
 				j.sealedAll()
-				if lost == nil {
+				if at := cut(); at == nil {
 					acked = after.clone()
-				} else if acked != nil && after.judgeableOn(lost) {
+				} else if after.judgeableOn(at) {
 					acked = after.clone() // the call under way made it
 				}
 				m = after
-				if lost != nil {
+				if cut() != nil {
 					break
 				}
 			}
+			fs.hooks.Lock()
 			if lost == nil {
 				lost = fs.random(rng, rng.IntN(101))
 			}
+			fs.hooks.Unlock()
 			freed += j.Stats().SegmentsFreed
 			must(t, j.Close())
 			m = acked

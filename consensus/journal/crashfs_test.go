@@ -12,9 +12,17 @@ import (
 // the one before: at that instant the power may fail.
 type crashFS struct {
 	*vfs.MemFS
+	hooks   sync.Mutex // one atSync at a time; tests take it to change what it looks at
 	mu      sync.Mutex
 	pending map[string][]write
 	atSync  func(path string, unsynced []write) // called before the sync takes effect
+}
+
+// watch sets what is called at each sync from now on.
+func (c *crashFS) watch(atSync func(path string, unsynced []write)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.atSync = atSync
 }
 
 type write struct {
@@ -59,7 +67,9 @@ func (f *crashFile) sync() error {
 	hook := f.fs.atSync
 	f.fs.mu.Unlock()
 	if hook != nil {
+		f.fs.hooks.Lock()
 		hook(f.name, ws)
+		f.fs.hooks.Unlock()
 	}
 	return f.File.Sync()
 }
