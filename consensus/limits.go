@@ -14,6 +14,9 @@ type Limits struct {
 	// EntriesInFlight is how many entries of one shard are on their way at once: enough to keep disk and network busy while
 	// the next entry is packed, few enough that what waits is coalesced.
 	EntriesInFlight int
+	// CompanyBytes is from how many bytes on an entry goes although another is on its way; a smaller one waits for more
+	// commands until that one is applied. 1: never wait.
+	CompanyBytes int
 	// CommandBytes is the largest command (Head and Payload).
 	CommandBytes int
 	// ShardWindowBytes is what may wait or be in flight for one shard on this node; Propose blocks beyond.
@@ -50,6 +53,7 @@ const (
 const (
 	entryBytesDefault         = 512 * kib
 	entriesInFlightDefault    = 4
+	companyBytesDefault       = 64 * kib
 	commandBytesDefault       = 32 * mib
 	shardWindowBytesDefault   = 64 * mib
 	nodeWindowBytesDefault    = 256 * mib
@@ -98,6 +102,7 @@ func orDefault[T int | int64 | uint64 | time.Duration](v, d T) T {
 func (l Limits) withDefaults() Limits {
 	l.EntryBytes = orDefault(l.EntryBytes, entryBytesDefault)
 	l.EntriesInFlight = orDefault(l.EntriesInFlight, entriesInFlightDefault)
+	l.CompanyBytes = orDefault(l.CompanyBytes, companyBytesDefault)
 	l.CommandBytes = orDefault(l.CommandBytes, commandBytesDefault)
 	l.ShardWindowBytes = orDefault(l.ShardWindowBytes, shardWindowBytesDefault)
 	l.NodeWindowBytes = orDefault(l.NodeWindowBytes, nodeWindowBytesDefault)

@@ -93,7 +93,7 @@ func (p *proposer) propose(c *Proposal) {
 	}
 	p.fill.add(c)
 	// The loop is woken only when it can do something: it looks again whenever a slot becomes free.
-	wake := p.sender.InFlight() < p.limits.EntriesInFlight
+	wake := p.slotLocked()
 	p.mu.Unlock()
 	if wake {
 		p.kick()
@@ -171,7 +171,7 @@ func (p *proposer) step() (busy bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.recycleLocked()
-	for !p.held && p.sender.IsOpen() && p.sender.InFlight() < p.limits.EntriesInFlight {
+	for !p.held && p.sender.IsOpen() && p.slotLocked() {
 		e := p.takeLocked()
 		if e == nil {
 			break
@@ -205,6 +205,17 @@ func (p *proposer) step() (busy bool) {
 }
 
 // takeLocked is the next entry to seal: the oldest full one, or what has been filled so far.
+// slotLocked says whether the next entry may go. The first goes at once, however small. While one is on its way a small one
+// waits for company: several small entries in flight cost each replica a write and a sync each, and end no earlier. One
+// that is worth a write of its own goes along, up to EntriesInFlight.
+func (p *proposer) slotLocked() bool {
+	n := p.sender.InFlight()
+	if n == 0 || n >= p.limits.EntriesInFlight {
+		return n == 0
+	}
+	return len(p.ready) > 0 || p.fill != nil && len(p.fill.buf) >= p.limits.CompanyBytes
+}
+
 func (p *proposer) takeLocked() *packed {
 	if len(p.ready) > 0 {
 		e := p.ready[0]
