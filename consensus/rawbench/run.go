@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
-	"net"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -24,14 +23,16 @@ import (
 
 // Options say what to measure.
 type Options struct {
-	Dir      string
-	Store    string // "journal", "pebble" (dragonboat's default) or "tan"
-	Nodes    int    // 1 or 3
-	Shards   int
-	Size     int // bytes of a proposal
-	InFlight int // proposals in flight, over all shards
-	Warmup   time.Duration
-	Duration time.Duration
+	FS  vfs.FS // of Dir, for the journal
+	Dir string
+	// Addresses are the Raft addresses of the hosts, one or three, on this machine.
+	Addresses []string
+	Store     string // "journal", "pebble" (dragonboat's default) or "tan"
+	Shards    int
+	Size      int // bytes of a proposal
+	InFlight  int // proposals in flight, over all shards
+	Warmup    time.Duration
+	Duration  time.Duration
 }
 
 // Result is what came of it.
@@ -72,17 +73,8 @@ func Run(o Options) (Result, error) {
 		logger.GetLogger(l).SetLevel(logger.ERROR)
 	}
 	members := map[uint64]string{}
-	var chosen []net.Listener
-	for i := range o.Nodes {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return Result{}, err
-		}
-		members[uint64(i+1)] = l.Addr().String()
-		chosen = append(chosen, l)
-	}
-	for _, l := range chosen { // all were open until all were chosen
-		_ = l.Close()
+	for i, a := range o.Addresses {
+		members[uint64(i+1)] = a
 	}
 	var hosts []*dragonboat.NodeHost
 	var undo []func()
@@ -91,7 +83,7 @@ func Run(o Options) (Result, error) {
 			f()
 		}
 	}()
-	for i := range o.Nodes {
+	for i := range o.Addresses {
 		nh, end, err := start(o, i+1, members)
 		if err != nil {
 			return Result{}, err
@@ -112,7 +104,7 @@ func start(o Options, id int, members map[uint64]string) (*dragonboat.NodeHost, 
 	end := func() {}
 	switch o.Store {
 	case "journal":
-		j, err := journal.Open(journal.Options{FS: vfs.Default, Dir: filepath.Join(dir, "journal"), Direct: journal.OSDirect(), ScrubBytesPerSecond: -1})
+		j, err := journal.Open(journal.Options{FS: o.FS, Dir: filepath.Join(dir, "journal"), Direct: journal.OSDirect(), ScrubBytesPerSecond: -1})
 		if err != nil {
 			return nil, nil, err
 		}
@@ -206,7 +198,7 @@ func load(o Options, leaders []*dragonboat.NodeHost) Result {
 	took := time.Since(began).Seconds()
 	stop.Store(true)
 	wg.Wait()
-	r := Result{Store: o.Store, Nodes: o.Nodes, Size: o.Size, InFlight: o.InFlight, Rate: float64(n.Load()) / took}
+	r := Result{Store: o.Store, Nodes: len(o.Addresses), Size: o.Size, InFlight: o.InFlight, Rate: float64(n.Load()) / took}
 	r.MBps = r.Rate * float64(o.Size) / 1e6
 	if slices.Sort(all); len(all) > 0 {
 		r.P50ms = float64(all[len(all)/2].Microseconds()) / 1e3

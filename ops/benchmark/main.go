@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"github.com/tallymq/tallymq/consensus/rawbench"
 	"github.com/tallymq/tallymq/ops/bench"
 )
@@ -125,7 +127,11 @@ func raw(o options, note func(string, bench.Result)) error {
 			size, inFlight int
 		}{{"produce", 512 << 10, 16}, {"single", 1 << 10, 2}, {"single64", 1 << 10, 64}} {
 			dir := filepath.Join(o.dir, "raw")
-			r, err := rawbench.Run(rawbench.Options{Dir: dir, Store: "journal", Nodes: nodes, Shards: 4, Size: w.size, InFlight: w.inFlight, Warmup: o.seconds / 3, Duration: o.seconds})
+			addresses, err := freeAddresses(nodes)
+			if err != nil {
+				return err
+			}
+			r, err := rawbench.Run(rawbench.Options{FS: vfs.Default, Dir: dir, Addresses: addresses, Store: "journal", Shards: 4, Size: w.size, InFlight: w.inFlight, Warmup: o.seconds / 3, Duration: o.seconds})
 			_ = os.RemoveAll(dir)
 			if err != nil {
 				return err

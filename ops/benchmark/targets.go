@@ -47,13 +47,13 @@ func kafka(o options, name string, topic []string) target {
 		var voters, bootstrap []string
 		var ports [][2]string
 		for i := range 3 {
-			a, b, err := twoPorts()
+			as, err := freeAddresses(2)
 			if err != nil {
 				return nil, nil, err
 			}
-			ports = append(ports, [2]string{a, b})
-			voters = append(voters, fmt.Sprintf("%d@127.0.0.1:%s", i+1, b))
-			bootstrap = append(bootstrap, "127.0.0.1:"+a)
+			ports = append(ports, [2]string{port(as[0]), port(as[1])})
+			voters = append(voters, fmt.Sprintf("%d@%s", i+1, as[1]))
+			bootstrap = append(bootstrap, as[0])
 		}
 		var running []*exec.Cmd
 		stop := func() {
@@ -124,18 +124,18 @@ group.initial.rebalance.delay.ms=0
 `, id, strings.Join(voters, ","), ports[0], ports[1], ports[0], home)
 }
 
-func twoPorts() (a, b string, err error) {
-	x, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", "", err
+// freeAddresses gives n addresses of this machine that nobody listens on.
+func freeAddresses(n int) ([]string, error) {
+	var out []string
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		defer l.Close() // all are open until all are chosen
+		out = append(out, l.Addr().String())
 	}
-	defer x.Close()
-	y, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", "", err
-	}
-	defer y.Close()
-	_, a, _ = net.SplitHostPort(x.Addr().String())
-	_, b, _ = net.SplitHostPort(y.Addr().String())
-	return a, b, nil
+	return out, nil
 }
+
+func port(addr string) string { return addr[strings.LastIndexByte(addr, ':')+1:] }
