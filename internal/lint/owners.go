@@ -6,7 +6,8 @@ import "strings"
 type owner struct {
 	dependency string // import path or, with "/..." at its end, all below it
 	by         []string
-	tests      bool // every test may, too
+	tests      bool     // every test may, too
+	testsBy    []string // tests of these may, too
 	instead    string
 }
 
@@ -18,14 +19,14 @@ var owners = []owner{
 	{dependency: "github.com/lni/dragonboat/v4/raftio", by: []string{"consensus/...", "simtest/..."}, instead: "consensus's interface"},
 	{dependency: "github.com/lni/dragonboat/v4/raftpb", by: []string{"consensus/...", "simtest/..."}, instead: "consensus's interface"},
 	{dependency: "github.com/lni/dragonboat/v4/config", by: []string{"consensus/...", "simtest/..."}, instead: "consensus's options"},
-	{dependency: "github.com/lni/dragonboat/v4/...", by: []string{"consensus/..."}, instead: "consensus"},
+	{dependency: "github.com/lni/dragonboat/v4/...", by: []string{"consensus/..."}, testsBy: []string{"simtest/..."}, instead: "consensus"},
 	{dependency: "github.com/lni/vfs", by: []string{"consensus/...", "simtest/...", "ops/..."}, instead: "pebble's vfs, handed in"},
 	{dependency: "github.com/lni/goutils/...", by: []string{"consensus/...", "simtest/..."}, instead: "math/rand/v2"},
 
 	{dependency: "github.com/cockroachdb/pebble/v2/vfs/...", by: []string{"engine/...", "consensus/...", "ops/...", "simtest/..."}, instead: "a file system interface of your own"},
 	// What errors of a vfs.FS are compared with.
 	{dependency: "github.com/cockroachdb/errors/oserror", by: []string{"engine/...", "consensus/...", "ops/...", "simtest/..."}, instead: "io/fs's errors"},
-	{dependency: "github.com/cockroachdb/pebble/v2/...", by: []string{"engine/..."}, instead: "the engine's rows"},
+	{dependency: "github.com/cockroachdb/pebble/v2/...", by: []string{"engine/..."}, testsBy: []string{"simtest/..."}, instead: "the engine's rows"},
 
 	{dependency: "github.com/twmb/franz-go/pkg/kmsg/...", by: []string{"protocols/kafka/...", "ops/bench/..."}, tests: true, instead: "engine/broker's records"},
 	{dependency: "github.com/twmb/franz-go/...", by: []string{"ops/...", "simtest/..."}, tests: true, instead: "engine/broker; clients are for tests and tools"},
@@ -80,7 +81,7 @@ func checkOwner(r *reporter, f *File, s spec, from string) {
 		if !matches(o.dependency, s.path) {
 			continue
 		}
-		if !matchesAny(o.by, from) && !(f.Test && o.tests) {
+		if !matchesAny(o.by, from) && !(f.Test && (o.tests || matchesAny(o.testsBy, from))) {
 			r.add(f, s.pos, "owners", "%s may not import %s, only %s may; use %s", from, s.path, strings.Join(o.by, ", "), o.instead)
 		}
 		return
