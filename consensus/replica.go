@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/lni/dragonboat/v4"
@@ -35,9 +36,10 @@ type replica struct {
 	entry   stream.Entry
 	batch   ApplyBatch
 	own     []ownEntry
-	halted  bool    // an apply failed; nothing is applied any more
 	slots   []int32 // for each command of own entries: its place in batch.Commands, or one of the below
 	metaBuf []byte
+
+	halted atomic.Bool // an apply failed: nothing is applied, synced or snapshotted any more
 
 	mu sync.Mutex
 	leadershipState
@@ -71,7 +73,12 @@ func (r *replica) Open(<-chan struct{}) (uint64, error) { return r.openApplied, 
 func (r *replica) Lookup(any) (any, error) { return nil, nil }
 
 // Sync makes everything applied durable.
-func (r *replica) Sync() error { return r.machine.Sync() }
+func (r *replica) Sync() error {
+	if r.halted.Load() {
+		return sm.ErrSnapshotStopped
+	}
+	return r.machine.Sync()
+}
 
 // Close is called once, by dragonboat, when the replica is unloaded.
 func (r *replica) Close() error {
@@ -81,7 +88,7 @@ func (r *replica) Close() error {
 
 // Update applies committed entries. They are on a majority's disks and on this one's; the rows need not be durable.
 func (r *replica) Update(entries []sm.Entry) ([]sm.Entry, error) {
-	if r.halted {
+	if r.halted.Load() {
 		return entries, nil
 	}
 	b := &r.batch
@@ -123,7 +130,7 @@ func (r *replica) Update(entries []sm.Entry) ([]sm.Entry, error) {
 func (r *replica) halt(entries []sm.Entry, err error) ([]sm.Entry, error) {
 	r.setDamaged(err)
 	<-r.host.ctx.Done()
-	r.halted = true
+	r.halted.Store(true)
 	return entries, nil
 }
 
@@ -171,16 +178,10 @@ func (r *replica) publish(applied uint64, started bool) {
 
 // PrepareSnapshot fixes the view that SaveSnapshot writes.
 func (r *replica) PrepareSnapshot() (any, error) {
-	if r.isDamaged() {
-		return nil, sm.ErrSnapshotStopped // what dragonboat calls applied may not be in the rows
+	if r.halted.Load() {
+		return nil, sm.ErrSnapshotStopped // what dragonboat calls applied is not in the rows
 	}
 	return r.machine.PrepareSnapshot()
-}
-
-func (r *replica) isDamaged() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.damaged != nil
 }
 
 // snapshotVersion is the first byte of a snapshot stream; the machine's rows follow.

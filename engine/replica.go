@@ -113,7 +113,7 @@ func (r *replica) Apply(b *consensus.ApplyBatch) error {
 		if err != nil {
 			r.mu.Unlock()
 			batch.Discard()
-			return fmt.Errorf("apply %v index %d: %w", r, c.Index, err)
+			return r.applyFailed(fmt.Errorf("apply %v index %d: %w", r, c.Index, err))
 		}
 		dropped = append(dropped, gone...)
 	}
@@ -128,7 +128,7 @@ func (r *replica) Apply(b *consensus.ApplyBatch) error {
 	// Nothing of the batch is visible to readers of rows until here; groups are, and
 	// may be: what they show is committed by Raft.
 	if err := r.rows.Commit(batch, b.Applied, b.Meta); err != nil {
-		return fmt.Errorf("commit %v index %d: %w", r, b.Applied, err)
+		return r.applyFailed(fmt.Errorf("commit %v index %d: %w", r, b.Applied, err))
 	}
 	r.publish(effects)
 	r.applied.Store(b.Applied)
@@ -138,6 +138,13 @@ func (r *replica) Apply(b *consensus.ApplyBatch) error {
 	}
 	r.e.groupsDropped(r.shard, dropped)
 	return nil
+}
+
+// applyFailed says that the node must stop: a replica that cannot apply what is committed
+// has no way on, and its rows are shared by all replicas of the node.
+func (r *replica) applyFailed(err error) error {
+	r.e.fail(err)
+	return err
 }
 
 // applyOne gives a command to the machine that owns its kind.

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/tallymq/tallymq/consensus/journal"
@@ -15,9 +16,14 @@ func (e *Engine) Space(l journal.SpaceLevel) {
 	if old == l {
 		return
 	}
-	if l == journal.SpaceOK {
+	switch l {
+	case journal.SpaceOK:
 		e.log.Info("disk space is enough again")
-	} else {
+	case journal.SpaceCritical:
+		// Where others lead, this node cannot refuse what they send. It stops while the rest of the reserve lasts: a log
+		// that fails in the middle of a write would take the process without a word.
+		e.fail(fmt.Errorf("the disk is full (level %v): free space or enlarge the disk, then start the node again; its replicas catch up by themselves", l))
+	default:
 		e.log.Error("disk space is short: this node hands over its leaderships, and refuses writes where it cannot", "level", l.String())
 	}
 	e.weighSpace()

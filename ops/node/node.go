@@ -132,6 +132,7 @@ func Start(ctx context.Context, cfg *config.Config, fx Effects, log *slog.Logger
 		Node: cfg.NodeID, ClusterID: eng.ClusterID(), Dir: dir("raft"), FS: fx.FS, RaftAddress: cfg.RaftListen, Transport: fx.Transport,
 		RPCListener: rpc, Dial: fx.Dial, Journal: n.Journal, Machines: eng.Machine, Leadership: eng.Leadership,
 		Logger: log.With("part", "consensus"), RTT: cfg.RTT, ElectionRTT: electionTicks, HeartbeatRTT: heartbeatTicks,
+		Limits: consensus.Limits{SnapshotBytes: int64(cfg.SnapshotBytes), LogKeepBytes: int64(cfg.LogKeepBytes)},
 	})
 	if err != nil {
 		_ = rpc.Close()
