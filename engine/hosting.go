@@ -188,15 +188,35 @@ func (e *Engine) followReplicas(ctx context.Context, v *catalog.View) {
 			e.log.Error("replica not started, will be tried again", "shard", s.ID, "replica", want.ID, "err", err)
 		}
 	}
+	replaced := map[broker.ShardID]uint64{}
 	e.mu.Lock()
 	for _, s := range sortedShards(e.damaged) {
 		if sh, ok := v.Shard(s); ok {
 			if r, on := sh.On(e.opt.Node); !on || r.ID != e.damaged[s].Replica {
+				replaced[s] = e.damaged[s].Replica
 				delete(e.damaged, s)
 			}
 		}
 	}
 	e.mu.Unlock()
+	e.forgetReplaced(replaced)
+}
+
+// forgetReplaced frees what damaged replicas left, which never ran and are members no more.
+func (e *Engine) forgetReplaced(replaced map[broker.ShardID]uint64) {
+	if len(replaced) == 0 {
+		return
+	}
+	logs, err := e.logs()
+	if err != nil {
+		e.log.Warn("forget damaged replicas", "err", err)
+		return
+	}
+	for _, s := range sortedShards(replaced) {
+		if logs[logID{s, replaced[s]}] {
+			e.forgetData(s, replaced[s])
+		}
+	}
 }
 
 // place starts one replica as what it is: one that was here before, one that joins, or a
@@ -246,6 +266,11 @@ func (e *Engine) forget(s broker.ShardID, id uint64) {
 		e.log.Warn("stop replica", "shard", s, "replica", id, "err", err)
 		return
 	}
+	e.forgetData(s, id)
+}
+
+// forgetData frees what a replica that is no member any more and does not run left.
+func (e *Engine) forgetData(s broker.ShardID, id uint64) {
 	// Rows first: as long as they exist their payloads are kept.
 	err := e.opt.Store.Replica(uint64(s), id).Drop()
 	if err = errors.Join(err, e.host.RemoveReplicaData(uint64(s), id)); err != nil {

@@ -36,6 +36,43 @@ func (c *servers) mended(s *server) {
 	c.healthy(nil)
 }
 
+// Bits of sealed segments rot on a follower that is down: it finds the damage when it
+// starts, says so, is repaired from its peers or rebuilt, and the others serve all along.
+func TestFaultJournalRotsWhileDown(t *testing.T) {
+	c := newServers(t, 3, smallCache)
+	rng := seeded(t)
+	l := startLoad(t, c, 4, 1, 500, 2000)
+	l.progress(2500)
+	s := c.follower(2)
+	s.stop()
+	names, flips := s.segments(), 0
+	for _, name := range names[:len(names)-1] {
+		flips += s.disk.flip(t, name, 64<<10, 1<<20, 128<<10, rng)
+	}
+	l.progress(100)
+	if err := s.start(); err != nil {
+		t.Fatalf("a node with %d flipped bits in %d segments does not start: %v", flips, len(names)-1, err)
+	}
+	eventually(t, "the node says what is damaged", func() error {
+		if _, ok := s.log.said("damage found in the journal"); !ok {
+			return fmt.Errorf("it does not")
+		}
+		return nil
+	})
+	l.progress(100)
+	c.mended(s)
+	if _, err := s.node().Journal.Scrub(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	c.mended(s)
+	t.Logf("%d bits flipped in %d segments, %d repairs", flips, len(names)-1, s.node().Journal.Stats().Repairs)
+	// What it was given by its peers is what clients get from it.
+	c.lead(2, s)
+	c.lead(3, s)
+	l.progress(100)
+	l.finish()
+}
+
 // Bits rot under a running leader, in records that are committed and, as all of them here,
 // still in Raft's range: consumers that read them get no wrong byte, only a delay.
 func TestFaultJournalRotsUnderLeader(t *testing.T) {
