@@ -36,6 +36,7 @@ func (s *server) pulled() (sum int64) {
 // it lacks; either way what it writes follows the gap, not the size of the shard, and
 // producers keep their rate.
 func TestFaultFollowerBehind(t *testing.T) {
+	t.Parallel()
 	for _, x := range []struct {
 		name string
 		tune func(*config.Config)

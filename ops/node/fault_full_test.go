@@ -54,6 +54,7 @@ func (c *servers) roomAgain(s *server) {
 // and the cluster goes on. Then the same with a follower, until nothing at all can be
 // written there.
 func TestFaultDiskFull(t *testing.T) {
+	t.Parallel()
 	c := newServers(t, 3, nil)
 	l := startLoad(t, c, 4, 1, 200, 4000)
 	s := c.leaderOf(2)
@@ -90,6 +91,7 @@ func TestFaultDiskFull(t *testing.T) {
 // A follower whose disk is full is sent a snapshot: it waits, or stops and says why; the
 // others serve, and once there is room it catches up.
 func TestFaultDiskFullAtSnapshot(t *testing.T) {
+	t.Parallel()
 	c := newServers(t, 3, func(c *config.Config) { c.SnapshotBytes, c.LogKeepBytes = 1<<20, 1<<20 })
 	l := startLoad(t, c, 4, 1, 300, 8000)
 	l.progress(500)

@@ -18,6 +18,7 @@ func (c *servers) join() *server {
 
 // One node becomes three while it serves: every shard grows to three replicas.
 func TestFaultOneBecomesThree(t *testing.T) {
+	t.Parallel()
 	c := newServers(t, 1, nil)
 	l := startLoad(t, c, 4, 1, 200, 200)
 	c.join()
@@ -37,6 +38,7 @@ func TestFaultOneBecomesThree(t *testing.T) {
 // Three nodes become five: replicas move to the new ones until no node has two more than
 // another, and clients that know one node only, whichever it is, reach every partition.
 func TestFaultThreeBecomeFive(t *testing.T) {
+	t.Parallel()
 	c := newServers(t, 3, nil)
 	l := startLoad(t, c, 4, 1, 200, 200)
 	c.join()

@@ -39,6 +39,7 @@ func (c *servers) mended(s *server) {
 // Bits of sealed segments rot on a follower that is down: it finds the damage when it
 // starts, says so, is repaired from its peers or rebuilt, and the others serve all along.
 func TestFaultJournalRotsWhileDown(t *testing.T) {
+	t.Parallel()
 	c := newServers(t, 3, smallCache)
 	rng := seeded(t)
 	l := startLoad(t, c, 4, 1, 500, 2000)
@@ -76,6 +77,7 @@ func TestFaultJournalRotsWhileDown(t *testing.T) {
 // Bits rot under a running leader, in records that are committed and, as all of them here,
 // still in Raft's range: consumers that read them get no wrong byte, only a delay.
 func TestFaultJournalRotsUnderLeader(t *testing.T) {
+	t.Parallel()
 	c := newServers(t, 3, smallCache)
 	rng := seeded(t)
 	l := startLoad(t, c, 4, 1, 500, 2000)

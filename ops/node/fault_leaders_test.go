@@ -20,6 +20,7 @@ func changes(t testing.TB) int {
 // its leader is restarted: a consumer at the log's end is never told that its place does
 // not exist, and nothing is lost, doubled or out of order.
 func TestFaultLeaderChanges(t *testing.T) {
+	t.Parallel()
 	c := newServers(t, 3, nil)
 	l := startLoad(t, c, 4, 2, 200, 100)
 	rng := seeded(t)

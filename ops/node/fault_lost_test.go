@@ -8,6 +8,7 @@ import (
 // it is given new replica ids, catches up, votes again, and serves. At the end no byte of
 // the first three disks is left.
 func TestFaultDiskLost(t *testing.T) {
+	t.Parallel()
 	c := newServers(t, 3, nil)
 	l := startLoad(t, c, 4, 1, 200, 200)
 	for _, s := range c.nodes {

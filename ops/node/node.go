@@ -89,7 +89,13 @@ func Start(ctx context.Context, cfg *config.Config, fx Effects, log *slog.Logger
 
 	n.Store, err = store.Open(store.Options{FS: fx.FS, Dir: dir("rows"), CacheBytes: int64(cfg.RowCacheBytes), MemTableBytes: int64(cfg.MemtableBytes),
 		Logger: log.With("part", "rows"), OnFatal: n.fail,
-		OnBackgroundError: func(err error) { log.Error("row store", "err", err) }})
+		OnBackgroundError: func(err error) {
+			log.Error("row store", "err", err)
+			if errors.Is(err, store.ErrCorrupt) {
+				// All replicas of the node share the rows: others must lead, and the node is rebuilt from them as a whole.
+				n.fail(fmt.Errorf("the rows are damaged; start this node on an empty data-dir to rebuild it from its peers: %w", err))
+			}
+		}})
 	if err != nil {
 		return n, fmt.Errorf("open row store: %w", err)
 	}
