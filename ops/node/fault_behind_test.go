@@ -48,7 +48,7 @@ func TestFaultFollowerBehind(t *testing.T) {
 		t.Run(x.name, func(t *testing.T) {
 			c := newServers(t, 3, x.tune)
 			const size = 8000
-			l := startLoad(t, c, 4, 1, 300, size)
+			l := startLoad(t, c, 4, 1, 600, size)
 			l.progress(1500) // 12 MB that it has
 			s := c.follower(2)
 			before := l.rateFor(2 * time.Second)

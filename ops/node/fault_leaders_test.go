@@ -11,7 +11,7 @@ import (
 func changes(t testing.TB) int {
 	n, err := strconv.Atoi(os.Getenv("TALLYMQ_LEADER_CHANGES"))
 	if err != nil {
-		return 60
+		return 40
 	}
 	return n
 }
