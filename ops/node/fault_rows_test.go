@@ -8,8 +8,9 @@ import (
 	"github.com/tallymq/tallymq/engine/store"
 )
 
-// Tables of the row store rot on a leader: it serves no wrong row, stops and says which
-// file it is, the others serve, and on an empty disk it is rebuilt under new replica ids.
+// Tables of the row store rot while a former leader is down: it does not serve with them and
+// says which file it is, the others serve, and on an empty disk it is rebuilt under new
+// replica ids.
 func TestFaultRowsRot(t *testing.T) {
 	t.Parallel()
 	c := newServers(t, 3, smallCache)
