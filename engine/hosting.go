@@ -161,10 +161,11 @@ func (e *Engine) markDamaged(s broker.ShardID, id uint64, why string) {
 // retire takes a replica whose state is not the others' out of service.
 func (e *Engine) retire(r *replica) {
 	e.spawn(func(context.Context) {
+		// Marked first: whoever places replicas meanwhile must not start it again.
+		e.markDamaged(r.shard, r.id, "its state differs from its peers' at the same index")
 		if err := e.host.StopReplica(uint64(r.shard)); err != nil {
 			e.log.Error("stop diverged replica", "shard", r.shard, "err", err)
 		}
-		e.markDamaged(r.shard, r.id, "its state differs from its peers' at the same index")
 	})
 }
 
@@ -177,7 +178,7 @@ func (e *Engine) followReplicas(ctx context.Context, v *catalog.View) {
 	for _, s := range v.Shards() {
 		want, ok := s.On(e.opt.Node)
 		id, runs := running[s.ID]
-		if runs && (!ok || want.ID > id) {
+		if runs && takenAway(s, id) {
 			e.forget(s.ID, id)
 			runs = false
 		}
@@ -192,7 +193,7 @@ func (e *Engine) followReplicas(ctx context.Context, v *catalog.View) {
 	e.mu.Lock()
 	for _, s := range sortedShards(e.damaged) {
 		if sh, ok := v.Shard(s); ok {
-			if r, on := sh.On(e.opt.Node); !on || r.ID != e.damaged[s].Replica {
+			if takenAway(sh, e.damaged[s].Replica) {
 				replaced[s] = e.damaged[s].Replica
 				delete(e.damaged, s)
 			}
@@ -200,6 +201,14 @@ func (e *Engine) followReplicas(ctx context.Context, v *catalog.View) {
 	}
 	e.mu.Unlock()
 	e.forgetReplaced(replaced)
+}
+
+// takenAway says that a replica id was given out and is a member no more. An id that the
+// catalog has not given out yet means that this view is older than the replica: after a
+// restart it may be by minutes, and then nothing may be freed by it.
+func takenAway(s *catalog.Shard, id uint64) bool {
+	_, member := s.Replica(id)
+	return !member && id < s.NextReplica
 }
 
 // forgetReplaced frees what damaged replicas left, which never ran and are members no more.

@@ -150,19 +150,20 @@ func (l *lead) reconcile() {
 		}
 	}
 	heads := l.r.headsNow()
+	var unknown []broker.Partition
 	for i := range heads {
 		h := &heads[i]
 		cfg, ok := want[h.Partition]
 		switch {
 		case !ok:
-			cmd := command.PartitionDelete{Topic: h.Partition.Topic, Partition: h.Partition.Index}
-			l.decide("delete partition", cmd.AppendTo(nil))
+			unknown = append(unknown, h.Partition)
 		case cfg.Version > h.Config.Version:
 			cmd := command.PartitionConfigure{Topic: h.Partition.Topic, Partition: h.Partition.Index, Config: cfg}
 			l.decide("configure partition", cmd.AppendTo(nil))
 		}
 		delete(want, h.Partition)
 	}
+	l.deleteGone(unknown)
 	missing := make([]broker.Partition, 0, len(want))
 	for _, p := range v.PartitionsOf(l.shard) {
 		if _, ok := want[p]; ok {
@@ -179,6 +180,30 @@ func (l *lead) reconcile() {
 		}
 	}
 	wg.Wait()
+}
+
+// deleteGone deletes those partitions of the shard that the catalog does not have any
+// more. They were seen in the shard before the catalog is looked at, linearizably: to
+// an older view a partition that another leader has made since looks like one that is
+// gone, with all that was acknowledged in it.
+func (l *lead) deleteGone(ps []broker.Partition) {
+	if len(ps) == 0 {
+		return
+	}
+	if err := l.e.freshView(l.ctx); err != nil {
+		if l.ctx.Err() == nil {
+			l.e.log.Warn("partitions unknown to this node's catalog are kept until it can be read", "shard", l.shard, "partitions", len(ps), "err", err)
+		}
+		return
+	}
+	v := l.e.view.Load()
+	for _, p := range ps {
+		if t, ok := v.TopicByID(p.Topic); ok && int(p.Index) < len(t.Shards) && t.Shards[p.Index] == l.shard {
+			continue
+		}
+		cmd := command.PartitionDelete{Topic: p.Topic, Partition: p.Index}
+		l.decide("delete partition", cmd.AppendTo(nil))
+	}
 }
 
 // retain moves log starts as the topics' retention says.
