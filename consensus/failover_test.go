@@ -122,7 +122,7 @@ func (c *testCluster) transfer(from, to *testNode) {
 	c.eventually("the new leader", func() bool {
 		if asked%50 == 0 {
 			if err := from.host.TransferLeader(testShard, uint64(to.id)); err != nil {
-				c.t.Fatal(err)
+				c.t.Log(err) // an earlier request is still waiting
 			}
 		}
 		asked++

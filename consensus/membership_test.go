@@ -160,6 +160,7 @@ func TestAddPromoteRestartRemove(t *testing.T) {
 	leader.fill(2000, 200, 1000)
 	restart(false)
 	c.sameLogs(leader, joiner)
+	c.eventually("whole again, if it was so far behind that it got a snapshot", func() bool { return joiner.status().Whole })
 	joiner.checkPayloads(4)
 
 	gone := c.nodes[0]

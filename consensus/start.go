@@ -80,7 +80,13 @@ func (h *Host) startReplica(ctx context.Context, spec ReplicaSpec) error {
 	if past.bootstrapped {
 		initial, join = nil, false
 	}
-	err = h.nh.StartOnDiskReplica(initial, join, func(uint64, uint64) sm.IOnDiskStateMachine { return r }, h.config(spec, past))
+	for {
+		err = h.nh.StartOnDiskReplica(initial, join, func(uint64, uint64) sm.IOnDiskStateMachine { return r }, h.config(spec, past))
+		if !errors.Is(err, dragonboat.ErrShardAlreadyExist) || ctx.Err() != nil {
+			break
+		}
+		sleep(ctx, retryEvery/4) // stopped a moment ago: dragonboat closes the machine before it forgets the replica
+	}
 	if err != nil {
 		r.proposer.shut(ErrClosed)
 		h.unregister(r)
