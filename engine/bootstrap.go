@@ -33,6 +33,10 @@ func (e *Engine) startLocal(ctx context.Context) error {
 		}
 		return nil
 	}
+	e.identMu.Lock()
+	known := e.ident.Members
+	e.identMu.Unlock()
+	e.introduce(known)
 	shards := make([]broker.ShardID, 0, len(had))
 	for s := range had {
 		shards = append(shards, s)

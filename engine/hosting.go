@@ -26,7 +26,7 @@ func (e *Engine) recall(v *catalog.View) error {
 	if e.ident.ClusterID != "" {
 		return nil
 	}
-	id := identity{Node: e.opt.Node, ClusterID: v.ClusterID(), Started: e.ident.Started, Lost: map[broker.ShardID]uint64{}}
+	id := identity{Node: e.opt.Node, ClusterID: v.ClusterID(), Started: e.ident.Started, Members: e.ident.Members, Lost: map[broker.ShardID]uint64{}}
 	if n, ok := v.Node(e.opt.Node); ok && n.Kafka.Port != 0 {
 		for _, s := range v.Shards() {
 			if r, ok := s.On(e.opt.Node); ok && e.ident.Started[s.ID] != r.ID {

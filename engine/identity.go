@@ -17,11 +17,17 @@ import (
 type identity struct {
 	Node      broker.NodeID `json:"node"`
 	ClusterID string        `json:"cluster_id"`
-	// Started names the replicas that were ever started on this disk, before they were.
-	Started map[broker.ShardID]uint64 `json:"started,omitempty"`
+	// Starting names the replicas that are being started on this disk for the first time;
+	// Started those of which the journal has, or had, a durable record. A crash in between
+	// leaves a replica that never promised anything.
+	Starting map[broker.ShardID]uint64 `json:"starting,omitempty"`
+	Started  map[broker.ShardID]uint64 `json:"started,omitempty"`
 	// Lost names the replicas that this node had and whose disk is gone. They must be
 	// replaced under new ids.
 	Lost map[broker.ShardID]uint64 `json:"lost,omitempty"`
+	// Members are the nodes and replicas as last known: whom to ask for a good copy of
+	// what is damaged, before the catalog is known again.
+	Members members `json:"members"`
 }
 
 const identityFile = "identity.json"

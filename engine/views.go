@@ -6,7 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/tallymq/tallymq/consensus"
 	"github.com/tallymq/tallymq/engine/broker"
 	"github.com/tallymq/tallymq/engine/catalog"
 )
@@ -191,17 +190,11 @@ func (e *Engine) follow(ctx context.Context, v *catalog.View) {
 		e.fail(fmt.Errorf("engine: save identity: %w", err))
 		return
 	}
-	var ps []consensus.Peer
-	for _, n := range v.Nodes() {
-		ps = append(ps, consensus.Peer{Node: int32(n.ID), RPCAddr: n.RPC, RaftAddr: n.Raft})
-	}
-	e.host.SetPeers(ps)
-	for _, s := range v.Shards() {
-		var pl []consensus.Placement
-		for _, r := range s.Replicas {
-			pl = append(pl, consensus.Placement{Replica: r.ID, Node: int32(r.Node), NonVoting: r.State == catalog.ReplicaJoining})
-		}
-		e.host.SetPlacement(uint64(s.ID), pl)
+	m := membersOf(v)
+	e.introduce(m)
+	if err := e.rememberMembers(m); err != nil {
+		e.fail(err)
+		return
 	}
 	e.followReplicas(ctx, v)
 	e.mu.Lock()
