@@ -2,8 +2,8 @@
 GO      ?= go
 export CGO_ENABLED = 0
 BIN     := bin/tallymq
-SEEDS   ?= 20
-SECONDS ?= 60
+SEEDS   ?= 5
+CRASH_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
 
@@ -39,12 +39,12 @@ fuzz: ## run every fuzz target for 10 seconds
 	ops/scripts/fuzz.sh 10s
 
 .PHONY: sim
-sim: ## run SEEDS=20 seeds of the simulator, each twice in part
+sim: ## run SEEDS=5 seeds of the simulator, each twice in part
 	ops/scripts/sim.sh $(SEEDS)
 
 .PHONY: crash
-crash: build ## three nodes under load, kill -9 for SECONDS=60: nothing lost, doubled or out of order
-	$(GO) run ./ops/crash -bin $(BIN) -duration $(SECONDS)s
+crash: build ## three nodes under load, kill -9 for CRASH_SECONDS=60: nothing lost, doubled or out of order
+	$(GO) run ./ops/crash -bin $(BIN) -duration $(CRASH_SECONDS)s
 
 .PHONY: bench
 bench: build ## throughput and latency of one and three nodes beside raw dragonboat, as ratios
@@ -55,8 +55,9 @@ bench-peers: build ## the same beside Apache Kafka (needs Java and Maven)
 	ops/scripts/bench-peers.sh $(BIN)
 
 .PHONY: interop
-interop: build ## real clients against a real node (installs kcat, Python clients and franz-go's own tests)
-	ops/scripts/interop.sh $(BIN)
+interop: build ## real clients against one node and three (installs kcat, Python clients and franz-go's own tests)
+	ops/scripts/interop.sh $(BIN) 1
+	ops/scripts/interop.sh $(BIN) 3 chaos
 
 .PHONY: clean
 clean: ## remove what was built (not ./data)
