@@ -89,7 +89,7 @@ type Figures struct {
 
 // Figures gives them as they are now.
 func (e *Engine) Figures() Figures {
-	f := Figures{ProducedInFlight: e.gate.inFlight(), ReadInFlight: e.reading.Load()}
+	f := Figures{ProducedInFlight: e.gate.inFlight(), ReadInFlight: e.reads.inFlight()}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, r := range e.replicas {

@@ -24,9 +24,9 @@ type Engine struct {
 	life   sync.Mutex // guards closed: no duty begins after Close began to wait
 	closed bool
 
-	gate    *gate        // of produced bytes
-	reading atomic.Int64 // bytes read and not yet written out
-	watch   *watch
+	gate  *gate // of produced bytes
+	reads *gate // of fetched bytes
+	watch *watch
 
 	identMu sync.Mutex
 	ident   identity
@@ -65,7 +65,7 @@ func New(o Options) (*Engine, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	e := &Engine{
 		opt: o, log: o.Logger, ctx: ctx, cancel: cancel,
-		gate: newGate(o.InflightBytes), watch: newWatch(),
+		gate: newGate(o.InflightBytes), reads: newGate(o.ReadingBytes), watch: newWatch(),
 		replicas: map[broker.ShardID]*replica{}, leads: map[broker.ShardID]*lead{}, damaged: map[broker.ShardID]replicaStatus{},
 		views: newBroadcast(), clock: newWallClock(), peers: newPeers(o.Node), ident: id, fatal: make(chan error, 1),
 	}

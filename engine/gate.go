@@ -5,9 +5,9 @@ import (
 	"sync"
 )
 
-// gate bounds the produced bytes in flight on this node. Who does not get in waits,
-// in the order of arrival, so that a connection's own order is kept and the
-// back-pressure reaches its socket.
+// gate bounds bytes in memory on this node: one the produced bytes in flight, another the
+// fetched bytes that did not leave. Who does not get in waits, in the order of
+// arrival, so that a connection's own order is kept and the back-pressure reaches its socket.
 type gate struct {
 	mu    sync.Mutex
 	free  int64
@@ -70,6 +70,14 @@ func (g *gate) admitLocked() {
 		g.free -= e.bytes
 		close(e.in)
 	}
+}
+
+// share is what one may take so that others find room, too: a part of what is free, and
+// of all.
+func (g *gate) share() int64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return min(g.free/gateFreeShare, g.limit/gateShare)
 }
 
 // inFlight gives the bytes taken now, for metrics.

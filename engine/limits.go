@@ -5,6 +5,7 @@ import "time"
 // Each limit has a name, a unit and a reason.
 const (
 	inflightBytesDefault = 256 << 20
+	readingBytesDefault  = 256 << 20
 	dataShardsDefault    = 4
 	partitionsDefault    = 4
 
@@ -18,6 +19,15 @@ const (
 	// readBytesMax bounds one Read over all partitions whatever the client asks for:
 	// memory held for one connection. Kafka's fetch.max.bytes is 55 MiB.
 	readBytesMax = 55 << 20
+
+	// readRoomWait is how long a read that need not wait for records waits for room: who is
+	// answered with nothing at once asks again at once.
+	readRoomWait = time.Second
+
+	// One read takes at most 1/gateShare of all room for reads and 1/gateFreeShare of what is
+	// free of it: who reads slowly and asks for much leaves room for others.
+	gateShare     = 16
+	gateFreeShare = 4
 
 	// readBufferBytes is a new read buffer's size, readBufferKept the largest that is reused.
 	readBufferBytes = 64 << 10

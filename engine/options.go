@@ -46,6 +46,7 @@ type Options struct {
 	ProducerExpiry    time.Duration // of an idle producer's window; 24 h
 	GroupInitialDelay time.Duration // how long a new group waits for members; may be 0
 	InflightBytes     int64         // produced bytes in flight on this node; 256 MiB
+	ReadingBytes      int64         // fetched bytes of this node that did not leave; 256 MiB
 }
 
 // InitialNode is one of the first nodes of a new cluster.
@@ -84,6 +85,9 @@ func (o *Options) defaults() {
 	}
 	if o.InflightBytes == 0 {
 		o.InflightBytes = inflightBytesDefault
+	}
+	if o.ReadingBytes == 0 {
+		o.ReadingBytes = readingBytesDefault
 	}
 	if o.DataShards == 0 {
 		o.DataShards = dataShardsDefault

@@ -32,10 +32,11 @@ func (e *Engine) Read(ctx context.Context, r *broker.Read) (*broker.ReadResult, 
 	}
 	var w *waiter
 	var timer *time.Timer
+	until := time.Now().Add(max(r.MaxWait, readRoomWait))
 	for {
 		plan := e.plan(ctx, r, limit)
 		if plan.failed || plan.size >= int64(r.MinBytes) || r.MaxWait <= 0 {
-			return e.fetch(plan)
+			return e.fetch(ctx, plan, until)
 		}
 		if w == nil {
 			// Look once more after registering: an append in between must not be missed.
@@ -48,7 +49,7 @@ func (e *Engine) Read(ctx context.Context, r *broker.Read) (*broker.ReadResult, 
 		select {
 		case <-w.woken:
 		case <-timer.C:
-			return e.fetch(e.plan(ctx, r, limit))
+			return e.fetch(ctx, e.plan(ctx, r, limit), until)
 		case <-ctx.Done():
 			return nil, broker.Errorf(broker.CodeUnavailable, "read", "", "%w", ctx.Err())
 		case <-e.ctx.Done():
@@ -150,12 +151,40 @@ func checkEpoch(asked, now broker.LeaderEpoch, op string, p broker.Partition) er
 	return broker.Errorf(broker.CodeUnknownLeaderEpoch, op, p.String(), "epoch %d, here %d", asked, now)
 }
 
+// trim drops what goes beyond a size, but for the first batch: without it nobody gets on.
+func (p *reading) trim(limit int64) {
+	var size int64
+	for i, bs := range p.batches {
+		for k := range bs {
+			n := int64(bs[k].Name.Length)
+			if size > 0 && size+n > limit {
+				p.batches[i] = bs[:k]
+				clear(p.batches[i+1:])
+				p.size = size
+				return
+			}
+			size += n
+		}
+	}
+}
+
 // readBuffers are the buffers of reads; a large one is not kept.
 var readBuffers = sync.Pool{New: func() any { b := make([]byte, 0, readBufferBytes); return &b }}
 
-// fetch reads the planned payloads into one buffer and makes them ready for the wire.
-func (e *Engine) fetch(p *reading) (*broker.ReadResult, error) {
+// fetch reads the planned payloads into one buffer and makes them ready for the wire, as
+// many as there is room for. When none gets free in time the answer is empty: the client asks again.
+func (e *Engine) fetch(ctx context.Context, p *reading, until time.Time) (*broker.ReadResult, error) {
 	if p.size == 0 {
+		return broker.NewReadResult(p.results, nil), nil
+	}
+	p.trim(e.reads.share())
+	charge := max(p.size, readBufferBytes)
+	c, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
+	if err := e.reads.enter(c, charge); err != nil {
+		if ctx.Err() != nil {
+			return nil, broker.Errorf(broker.CodeUnavailable, "read", "", "%w", ctx.Err())
+		}
 		return broker.NewReadResult(p.results, nil), nil
 	}
 	buf := readBuffers.Get().(*[]byte)
@@ -185,10 +214,8 @@ func (e *Engine) fetch(p *reading) (*broker.ReadResult, error) {
 			p.results[i].Size += len(bytes)
 		}
 	}
-	size := p.size
-	e.reading.Add(size)
 	return broker.NewReadResult(p.results, func() {
-		e.reading.Add(-size)
+		e.reads.leave(charge)
 		if cap(out) <= readBufferKept {
 			out = out[:0]
 			readBuffers.Put(&out)

@@ -34,6 +34,7 @@ type Config struct {
 	MemtableBytes     ByteSize `name:"row-memtable-bytes" default:"32MiB" help:"Rows kept in memory before a flush."`
 	ReserveBytes      ByteSize `name:"reserve-bytes" default:"512MiB" help:"Disk space kept back so that a full disk can be cleaned up; leaders refuse writes before it is touched."`
 	InflightBytes     ByteSize `name:"inflight-bytes" default:"256MiB" help:"Produced bytes in flight on this node; more waits in the sockets."`
+	ReadingBytes      ByteSize `name:"reading-bytes" default:"256MiB" help:"Fetched bytes on this node that clients did not take yet; fetches get smaller as it fills, then wait."`
 	SnapshotBytes     ByteSize `name:"raft-snapshot-bytes" default:"512MiB" help:"Bytes applied to a shard between two marks up to which a restart need not replay its log."`
 	LogKeepBytes      ByteSize `name:"raft-log-keep-bytes" default:"1GiB" help:"Log of each shard that is kept for followers which were away; one that was away longer gets a snapshot of the rows and pulls the payloads it lacks."`
 	MemoryLimit       ByteSize `name:"memory-limit" default:"0" help:"Soft limit given to the Go runtime; 0: none."`

@@ -53,6 +53,7 @@ func TestValidateNamesTheKey(t *testing.T) {
 		{"max-connections", func(c *Config) { c.MaxConnections = 0 }},
 		{"journal-segment-bytes", func(c *Config) { c.SegmentBytes = 1 }},
 		{"inflight-bytes", func(c *Config) { c.InflightBytes = 1 }},
+		{"reading-bytes", func(c *Config) { c.ReadingBytes = 1 }},
 		{"raft-rtt", func(c *Config) { c.RTT = 0 }},
 	} {
 		c := defaults(t)

@@ -66,6 +66,7 @@ func (c *Config) Validate() error {
 	inRange("journal-segment-bytes", int64(c.SegmentBytes), 1<<20, 4<<30)
 	inRange("max-request-bytes", int64(c.MaxRequestBytes), 1<<20, 1<<30)
 	inRange("row-memtable-bytes", int64(c.MemtableBytes), 1<<20, 1<<30)
+	inRange("reading-bytes", int64(c.ReadingBytes), 1<<20, 1<<40)
 	if c.InflightBytes < c.MaxRequestBytes {
 		bad("inflight-bytes", c.InflightBytes, fmt.Sprintf("want at least max-request-bytes (%v)", c.MaxRequestBytes))
 	}

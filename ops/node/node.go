@@ -117,7 +117,7 @@ func Start(ctx context.Context, cfg *config.Config, fx Effects, log *slog.Logger
 		Join: cfg.Join, DataShards: cfg.DataShards, FS: fx.FS, Dir: cfg.DataDir, Store: n.Store, Journal: n.Journal, Logger: log.With("part", "engine"),
 		AutoCreateTopics: cfg.AutoCreateTopics, DefaultPartitions: cfg.DefaultPartitions,
 		RetentionCheck: cfg.RetentionCheckInterval, OffsetsRetention: cfg.OffsetsRetention, ProducerExpiry: cfg.ProducerIDExpiry,
-		GroupInitialDelay: cfg.GroupInitialRebalanceDelay, InflightBytes: int64(cfg.InflightBytes),
+		GroupInitialDelay: cfg.GroupInitialRebalanceDelay, InflightBytes: int64(cfg.InflightBytes), ReadingBytes: int64(cfg.ReadingBytes),
 	}
 	initial, err := cfg.Initial()
 	if err != nil {
@@ -152,7 +152,7 @@ func Start(ctx context.Context, cfg *config.Config, fx Effects, log *slog.Logger
 	}
 
 	n.Kafka, err = kafka.NewServer(kafka.Options{Broker: eng, Logger: log.With("part", "kafka"), Limits: kafka.Limits{
-		ConnectionsMax: cfg.MaxConnections, RequestBytesMax: int(cfg.MaxRequestBytes), IdleTimeout: cfg.ConnectionMaxIdle, NodeBytesMax: 2 * int64(cfg.InflightBytes)}})
+		ConnectionsMax: cfg.MaxConnections, RequestBytesMax: int(cfg.MaxRequestBytes), IdleTimeout: cfg.ConnectionMaxIdle, NodeBytesMax: 2 * int64(cfg.InflightBytes), FetchBytesMax: int64(cfg.ReadingBytes)}})
 	if err != nil {
 		return n, err
 	}
