@@ -5,6 +5,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/tallymq/tallymq/simtest/trace"
 )
 
 // TestKillRunsNothingMore: neither a deferred function nor a timer of a killed
@@ -122,6 +124,35 @@ func TestPanicIsTheProcessesCrash(t *testing.T) {
 		if p.Running() {
 			t.Error("it still runs")
 		}
+	})
+}
+
+// TestSpinningLetsOthersRun: a loop that tries again until another goroutine has done
+// its part ends, although nothing takes the processor away from it.
+func TestSpinningLetsOthersRun(t *testing.T) {
+	SkipWithoutOverlay(t)
+	Run(t, 5, func(w *World) {
+		var mu sync.Mutex
+		ready, tries := false, 0
+		go func() {
+			mu.Lock()
+			defer mu.Unlock()
+			ready = true
+		}()
+		for done := false; !done; tries++ {
+			mu.Lock()
+			done = ready
+			mu.Unlock()
+		}
+		box := make(chan int, 1)
+		go func() { box <- 1 }()
+		for got := 0; got == 0; {
+			select {
+			case got = <-box:
+			default:
+			}
+		}
+		w.Trace.Event(trace.World, "test", "%d tries", tries)
 	})
 }
 

@@ -160,6 +160,9 @@ func TestResetCutsWithinFrames(t *testing.T) {
 				t.Errorf("seed %d: %q, %v", seed, got, err)
 			}
 			lengths[len(got)] = true
+			if _, err := io.ReadAll(near); !errors.Is(err, syscall.ECONNRESET) {
+				t.Errorf("seed %d: the other end read %v", seed, err)
+			}
 			if _, err := near.Write(frame); err == nil {
 				t.Error("a reset stream still takes bytes")
 			}
@@ -347,4 +350,38 @@ func must[T any](v T, err error) T {
 		panic(err)
 	}
 	return v
+}
+
+// TestWriterLearnsWithTheReader: a write does not fail before the reader of the same end
+// can know why. A library whose writes fail waits for its reader to end, some without a
+// pause; a writer that knows more made it spin while the clock stood still.
+func TestWriterLearnsWithTheReader(t *testing.T) {
+	ends := map[string]func(n *Network, far net.Conn){
+		"reset":  func(n *Network, _ net.Conn) { n.ResetStreams("c1", "n1", 1) },
+		"close":  func(_ *Network, far net.Conn) { far.Close() },
+		"killed": func(n *Network, _ net.Conn) { n.Host("n1").Down(false) },
+	}
+	for name, end := range ends {
+		for seed := uint64(0); seed < 20; seed++ {
+			inNetwork(t, seed, LAN, func(t *testing.T, n *Network) {
+				near, far := connect(t, n)
+				end(n, far)
+				for {
+					_, wrote := near.Write([]byte("x"))
+					must(0, near.SetReadDeadline(time.Now().Add(time.Nanosecond)))
+					_, read := near.Read(make([]byte, 1))
+					late := errors.Is(read, os.ErrDeadlineExceeded)
+					if wrote != nil && late {
+						t.Fatalf("%s, seed %d: the write failed with %v, the read not", name, seed, wrote)
+					}
+					if wrote != nil {
+						break
+					}
+					time.Sleep(time.Microsecond)
+				}
+				near.Close()
+				far.Close()
+			})
+		}
+	}
 }

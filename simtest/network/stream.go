@@ -31,8 +31,8 @@ type pipe struct {
 	bytes    int // in segments
 	last     time.Time
 	ended    bool  // the writer closed: EOF after the last segment
-	gone     bool  // the reader closed: a write fails
-	failed   error // reset: reads and writes fail once reset is due
+	gone     bool  // the reader closed or died
+	failed   error // reset: reads fail from failAt on, and so do the writes of their end
 	failAt   time.Time
 	wake     chan struct{} // closed at every change
 }
@@ -167,11 +167,15 @@ func (c *Conn) Write(b []byte) (int, error) {
 			return done, c.opError("write", os.ErrDeadlineExceeded)
 		}
 		c.net.mu.Lock()
-		n, err := c.out.putLocked(b[done:])
+		wait, err := c.lostLocked()
+		n := 0
+		if err == nil {
+			n = c.out.putLocked(b[done:])
+		}
 		if n > 0 {
 			c.net.log.Event(trace.Net, c.host.name+">"+c.peer.name, "stream %d: %d bytes %x", c.stream, n, trace.Sum(b[done:done+n]))
 		}
-		wake := c.out.wake
+		wake, healed := c.out.wake, c.in.dir.healed
 		c.net.mu.Unlock()
 		done += n
 		if err != nil {
@@ -180,21 +184,46 @@ func (c *Conn) Write(b []byte) (int, error) {
 		if done == len(b) {
 			return done, nil
 		}
-		if err := c.await(wake, nil, 0, &c.write); err != nil {
+		if err := c.await(wake, healed, wait, &c.write); err != nil {
 			return done, c.opError("write", err)
 		}
 	}
 }
 
-// putLocked queues as much as the window takes, in one or more segments.
-func (p *pipe) putLocked(b []byte) (n int, err error) {
-	switch {
-	case p.ended:
+// lostLocked is why this end cannot write any more, if it has learned that: a peer's
+// end is known when the news have come, to the writer not before the reader. (A
+// library whose writes fail waits for its reader to end; were the news late there, it
+// would try again without a pause.) Otherwise it says when to look again, 0 for when
+// woken.
+func (c *Conn) lostLocked() (wait time.Duration, err error) {
+	now, in := time.Now(), c.in
+	if c.out.ended {
 		return 0, net.ErrClosed
-	case p.failed != nil:
-		return 0, p.failed
-	case p.gone:
-		return 0, os.NewSyscallError("write", syscall.EPIPE)
+	}
+	if in.failed != nil {
+		if in.failAt.After(now) {
+			return in.failAt.Sub(now), nil
+		}
+		return 0, in.failed
+	}
+	if !in.ended || in.dir.cut {
+		return 0, nil
+	}
+	at := in.last
+	if at.Before(in.dir.clogged) {
+		at = in.dir.clogged
+	}
+	if at.After(now) {
+		return at.Sub(now), nil
+	}
+	return 0, os.NewSyscallError("write", syscall.EPIPE)
+}
+
+// putLocked queues as much as the window takes, in one or more segments. What follows
+// a reset that the writer has not heard of goes nowhere.
+func (p *pipe) putLocked(b []byte) (n int) {
+	if p.failed != nil {
+		return len(b)
 	}
 	room := min(windowBytes-p.bytes, len(b))
 	fragment := room > 1 && p.n.rng.Float64() < p.n.profileLocked(p.dir).Fragment
@@ -215,7 +244,7 @@ func (p *pipe) putLocked(b []byte) (n int, err error) {
 	if n > 0 {
 		p.wakeLocked()
 	}
-	return n, nil
+	return n
 }
 
 // Close ends both directions: the peer reads what is on its way, then EOF.

@@ -189,4 +189,35 @@ var patches = []Patch{
 		Put:  "starvationThresholdNs = 1 << 62",
 		Why:  "a mutex hands itself over in another way when somebody waited for a real millisecond",
 	},
+	{
+		File: "internal/sync/mutex.go", Count: 1,
+		Find: "func (m *Mutex) Lock() {\n",
+		Put:  "func (m *Mutex) Lock() {\n\truntime_simTick()\n",
+		Why: "a loop that tries again until another goroutine has done its part ends, elsewhere, when the monitor thread takes " +
+			"the processor away; here a turn ends after so many operations, which are the same in every run",
+	},
+	{
+		File: "internal/sync/runtime.go", Count: 1,
+		Find: "func throw(string)\n",
+		Put:  "func throw(string)\n\n//go:linkname runtime_simTick\nfunc runtime_simTick()\n",
+		Why:  "the way from a mutex to the count of operations",
+	},
+	{
+		File: "runtime/chan.go", Count: 1,
+		Find: "func chansend(c *hchan, ep unsafe.Pointer, block bool, callerpc uintptr) bool {\n",
+		Put:  "func chansend(c *hchan, ep unsafe.Pointer, block bool, callerpc uintptr) bool {\n\tsimTick()\n",
+		Why:  "sends count too",
+	},
+	{
+		File: "runtime/chan.go", Count: 1,
+		Find: "func chanrecv(c *hchan, ep unsafe.Pointer, block bool) (selected, received bool) {\n",
+		Put:  "func chanrecv(c *hchan, ep unsafe.Pointer, block bool) (selected, received bool) {\n\tsimTick()\n",
+		Why:  "receives count too",
+	},
+	{
+		File: "runtime/select.go", Count: 1,
+		Find: "func selectgo(cas0 *scase, order0 *uint16, pc0 *uintptr, nsends, nrecvs int, block bool) (int, bool) {\n",
+		Put:  "func selectgo(cas0 *scase, order0 *uint16, pc0 *uintptr, nsends, nrecvs int, block bool) (int, bool) {\n\tsimTick()\n",
+		Why:  "and selects",
+	},
 }
