@@ -28,7 +28,8 @@ func (e *Engine) startLocal(ctx context.Context) error {
 		had[l.shard] = max(had[l.shard], l.replica) // a lower one was replaced; followReplicas forgets it
 	}
 	if len(had) == 0 {
-		if e.ident.Node == 0 && len(e.opt.Join) == 0 {
+		// What was only being started never promised anything, and is begun again.
+		if e.ident.ClusterID == "" && len(e.ident.Started) == 0 && len(e.opt.Join) == 0 {
 			e.spawn(e.startFirst)
 		}
 		return nil
@@ -83,7 +84,8 @@ func (e *Engine) startFirst(ctx context.Context) {
 			err := e.callAddr(c, n.RPCAddr, rpcStatus, nil, &s)
 			cancel()
 			if err == nil {
-				if s.Version > 0 && !e.waitIdentity(ctx) {
+				// A peer that just restarted may not have read its catalog yet; its identity tells.
+				if (s.Version > 0 || s.ClusterID != "") && !e.waitIdentity(ctx) {
 					return
 				}
 				break

@@ -26,10 +26,10 @@ func (e *Engine) recall(v *catalog.View) error {
 	if e.ident.ClusterID != "" {
 		return nil
 	}
-	id := identity{Node: e.opt.Node, ClusterID: v.ClusterID(), Started: e.ident.Started, Members: e.ident.Members, Lost: map[broker.ShardID]uint64{}}
+	id := identity{Node: e.opt.Node, ClusterID: v.ClusterID(), Starting: e.ident.Starting, Started: e.ident.Started, Members: e.ident.Members, Lost: map[broker.ShardID]uint64{}}
 	if n, ok := v.Node(e.opt.Node); ok && n.Kafka.Port != 0 {
 		for _, s := range v.Shards() {
-			if r, ok := s.On(e.opt.Node); ok && e.ident.Started[s.ID] != r.ID {
+			if r, ok := s.On(e.opt.Node); ok && e.ident.Started[s.ID] != r.ID && e.ident.Starting[s.ID] != r.ID {
 				id.Lost[s.ID] = r.ID
 			}
 		}
@@ -107,18 +107,47 @@ func (e *Engine) isLost(s broker.ShardID) (uint64, bool) {
 
 // willStart makes durable that a replica is about to live on this disk.
 func (e *Engine) willStart(s broker.ShardID, id uint64) error {
+	return e.noteIdentity(func(next *identity) bool {
+		if next.Started[s] == id || next.Starting[s] == id {
+			return false
+		}
+		next.Starting = with(next.Starting, s, id)
+		return true
+	})
+}
+
+// didStart makes durable that the journal has a record of a replica: if it has none
+// later, the log was lost.
+func (e *Engine) didStart(s broker.ShardID, id uint64) error {
+	return e.noteIdentity(func(next *identity) bool {
+		if next.Started[s] == id {
+			return false
+		}
+		next.Starting, next.Started = maps.Clone(next.Starting), with(next.Started, s, id)
+		delete(next.Starting, s)
+		return true
+	})
+}
+
+func with(m map[broker.ShardID]uint64, s broker.ShardID, id uint64) map[broker.ShardID]uint64 {
+	out := map[broker.ShardID]uint64{s: id}
+	for k, v := range m { //lint:sorted each fills its own place
+		if k != s {
+			out[k] = v
+		}
+	}
+	return out
+}
+
+// noteIdentity changes the identity, durably; change says whether there is anything to do.
+func (e *Engine) noteIdentity(change func(next *identity) bool) error {
 	e.identMu.Lock()
 	defer e.identMu.Unlock()
-	if e.ident.Started[s] == id {
-		return nil
-	}
 	next := e.ident
 	next.Node = e.opt.Node
-	next.Started = maps.Clone(next.Started)
-	if next.Started == nil {
-		next.Started = map[broker.ShardID]uint64{}
+	if !change(&next) {
+		return nil
 	}
-	next.Started[s] = id
 	if err := next.save(e.opt.FS, e.opt.Dir); err != nil {
 		return fmt.Errorf("engine: save identity: %w", err)
 	}
@@ -135,10 +164,16 @@ func (e *Engine) startReplica(ctx context.Context, spec consensus.ReplicaSpec) e
 	}
 	err := e.host.StartReplica(ctx, spec)
 	switch {
-	case err == nil || errors.Is(err, consensus.ErrAlreadyStarted):
+	case errors.Is(err, consensus.ErrAlreadyStarted):
+		return nil // or about to be, by another goroutine
+	case err == nil:
 		e.mu.Lock()
 		delete(e.damaged, s)
 		e.mu.Unlock()
+		if err := e.didStart(s, spec.Replica); err != nil {
+			e.fail(err)
+			return err
+		}
 		return nil
 	case errors.Is(err, consensus.ErrDamaged), errors.Is(err, consensus.ErrReplicaRemoved):
 		e.markDamaged(s, spec.Replica, err.Error())
@@ -246,8 +281,14 @@ func (e *Engine) place(ctx context.Context, v *catalog.View, s *catalog.Shard, r
 	if err != nil {
 		return err
 	}
+	self, registered := v.Node(e.opt.Node)
 	switch {
 	case logs[logID{s.ID, r.ID}]:
+	case registered && self.Kafka.Port == 0 && e.opt.Kafka.Port != 0:
+		// Named at bootstrap, but not registered yet. Were this disk lost before that is,
+		// nothing would tell (see recall), so nothing may be promised on it. The view that has
+		// the registration comes soon.
+		return nil
 	case r.State == catalog.ReplicaJoining:
 		spec.Join, spec.NonVoting = true, true
 	case s.NextReplica != uint64(len(s.Replicas))+1:

@@ -23,11 +23,13 @@ const (
 
 // nodeStatus is what a node tells about itself.
 type nodeStatus struct {
-	Node     broker.NodeID   `json:"node"`
-	Version  uint64          `json:"version"` // of its catalog cache
-	Replicas []replicaStatus `json:"replicas"`
-	Space    int32           `json:"space"`
-	Wall     int64           `json:"wall"` // ms since 1970
+	Node    broker.NodeID `json:"node"`
+	Version uint64        `json:"version"` // of its catalog cache
+	// ClusterID is known, after a restart, before the catalog is.
+	ClusterID string          `json:"cluster_id,omitempty"`
+	Replicas  []replicaStatus `json:"replicas"`
+	Space     int32           `json:"space"`
+	Wall      int64           `json:"wall"` // ms since 1970
 }
 
 // replicaStatus is one hosted replica.
@@ -127,7 +129,7 @@ func (e *Engine) registerRPC() {
 
 // status is this node's own.
 func (e *Engine) status() nodeStatus {
-	s := nodeStatus{Node: e.opt.Node, Version: e.view.Load().Version(), Space: e.space.Load(), Wall: e.clock.now()}
+	s := nodeStatus{Node: e.opt.Node, Version: e.view.Load().Version(), ClusterID: e.ClusterID(), Space: e.space.Load(), Wall: e.clock.now()}
 	for _, r := range e.host.Replicas() {
 		x := replicaStatus{Shard: broker.ShardID(r.Shard), Replica: r.Replica, Applied: r.Applied, Durable: r.DurableApplied,
 			Role: r.Role.String(), Leading: r.Leading, Term: r.Term, Whole: r.Whole}
@@ -176,6 +178,7 @@ func (e *Engine) serveFresh(ctx context.Context, _ broker.NodeID, _ struct{}) (v
 		return versionAnswer{}, err
 	}
 	v := r.catalogView()
+	e.setView(v) // the asker fetches it next, perhaps here
 	return versionAnswer{Version: v.Version(), ClusterID: v.ClusterID()}, nil
 }
 

@@ -1,8 +1,11 @@
 package engine
 
 import (
+	"fmt"
 	"slices"
 	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/tallymq/tallymq/consensus"
 	"github.com/tallymq/tallymq/engine/broker"
@@ -63,4 +66,83 @@ func TestOldCatalogForgetsNoReplica(t *testing.T) {
 	if got := readAll(t, ns, p, 0); !slices.Equal(got, []string{"a"}) {
 		t.Fatalf("read %v", got)
 	}
+}
+
+// A node whose disk was lost, and which meets peers that just restarted with a catalog
+// older than its registration, comes back under new ids all the same.
+func TestLostDiskBesideOldCatalogs(t *testing.T) {
+	ns := newTestCluster(t, 3)
+	before := ns[0].e.view.Load()
+	topic := createTopic(t, ns, "payments", 4)
+	for i := range int32(4) {
+		appendTo(t, ns, broker.Partition{Topic: topic.ID, Index: i}, records("a"))
+	}
+	ns[2].stop()
+	ns[2].fs = vfs.NewMem()
+	for _, n := range ns[:2] {
+		old, err := catalog.DecodeView(before.AppendTo(nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, x := range old.Nodes() { // as at bootstrap: nobody has registered
+			x.Kafka = broker.Endpoint{}
+		}
+		n.e.view.Store(old)
+	}
+	ns[2].start()
+	eventually(t, "identity", func() error {
+		if !ns[2].e.identified() {
+			return fmt.Errorf("none yet")
+		}
+		return nil
+	})
+	for s := range broker.ShardID(3) {
+		if id, ok := ns[2].e.isLost(s + 1); !ok || id == 0 {
+			t.Errorf("shard %d: replica %d lost: %v", s+1, id, ok)
+		}
+	}
+	ns[2].ready()
+	for i := range int32(4) {
+		if got := readAll(t, ns, broker.Partition{Topic: topic.ID, Index: i}, 0); !slices.Equal(got, []string{"a"}) {
+			t.Fatalf("partition %d: %v", i, got)
+		}
+	}
+}
+
+// A crash between the first word about a replica and the journal's record of it is no
+// lost disk: a cluster of one would wait for ever for peers to rebuild it from.
+func TestCrashAtTheFirstStart(t *testing.T) {
+	n := newTestNode(t, 1)
+	for s := range broker.ShardID(3) {
+		e := &Engine{opt: Options{Node: 1, FS: n.fs, Dir: "data"}}
+		id, err := loadIdentity(n.fs, "data")
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.ident = id
+		if err := e.willStart(s+1, 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n.start()
+	n.ready()
+	n.stop()
+	n.start()
+	n.ready()
+	n.stop()
+	n.j, n.fs = nil, withoutJournal(t, n.fs)
+	n.start()
+	defer n.stop()
+	if _, lost := n.e.isLost(1); !lost {
+		t.Error("a journal that is gone was not noticed")
+	}
+}
+
+// withoutJournal is a copy of the files without the journal's.
+func withoutJournal(t *testing.T, from *vfs.MemFS) *vfs.MemFS {
+	to := vfs.NewMem()
+	if _, err := vfs.Clone(from, to, "data", "data"); err != nil {
+		t.Fatal(err)
+	}
+	return to
 }

@@ -60,6 +60,12 @@ func (e *Engine) freshView(ctx context.Context) error {
 			return e.waitView(c, a.Version)
 		}
 	}
+	for _, a := range e.seeds() { // the hosts may all have moved since this node knew them
+		var x versionAnswer
+		if err := e.callAddr(c, a, rpcFresh, nil, &x); err == nil {
+			return e.waitView(c, x.Version)
+		}
+	}
 	return broker.Errorf(broker.CodeUnavailable, "read catalog", "", "no catalog replica answered: %w", last)
 }
 
@@ -125,14 +131,16 @@ func (e *Engine) viewLoop(ctx context.Context) {
 
 // fetchViews asks others for the catalog as long as this node hosts no replica of it.
 func (e *Engine) fetchViews(ctx context.Context) {
-	for ctx.Err() == nil {
+	for first := 0; ctx.Err() == nil; {
 		if _, ok := e.replica(catalog.CatalogShard); ok {
 			sleep(ctx, time.Second)
 			continue
 		}
 		q := viewQuestion{e.view.Load().Version()}
 		got := false
-		for _, ask := range e.viewSources() {
+		sources := e.viewSources()
+		for i := range sources {
+			ask := sources[(first+i)%len(sources)]
 			c, cancel := context.WithTimeout(ctx, 2*viewPoll)
 			var b []byte
 			err := ask(c, rpcView, q, &b)
@@ -149,6 +157,8 @@ func (e *Engine) fetchViews(ctx context.Context) {
 					continue
 				}
 				e.setView(v)
+			} else {
+				first++ // it may be cut off itself: ask another one next
 			}
 			break
 		}
@@ -186,6 +196,16 @@ func (e *Engine) seeds() []string {
 
 // follow makes this node what the catalog says it is.
 func (e *Engine) follow(ctx context.Context, v *catalog.View) {
+	if !e.identified() {
+		// Whether this node's disk was lost is told by what the catalog says now. A view older
+		// than this node's registration would let it come back under its old ids.
+		e.introduce(membersOf(v))
+		if err := e.freshView(ctx); err != nil {
+			e.log.Info("the catalog cannot be read yet", "err", err)
+			return
+		}
+		v = e.view.Load()
+	}
 	if err := e.recall(v); err != nil {
 		e.fail(fmt.Errorf("engine: save identity: %w", err))
 		return
