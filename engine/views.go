@@ -183,12 +183,19 @@ func (e *Engine) viewSources() []func(context.Context, string, any, any) error {
 	return out
 }
 
-// seeds are the rpc addresses that the configuration names.
+// seeds are the rpc addresses that the configuration names, and those of the members last known.
 func (e *Engine) seeds() []string {
 	as := append([]string(nil), e.opt.Join...)
 	for _, n := range e.opt.Initial {
 		if n.Node != e.opt.Node {
 			as = append(as, n.RPCAddr)
+		}
+	}
+	e.identMu.Lock()
+	defer e.identMu.Unlock()
+	for _, p := range e.ident.Members.Peers {
+		if broker.NodeID(p.Node) != e.opt.Node {
+			as = append(as, p.RPCAddr)
 		}
 	}
 	return as

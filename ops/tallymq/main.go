@@ -22,6 +22,8 @@ type cli struct {
 	Consume consumeCmd  `cmd:"" help:"Print records."`
 	Cluster clusterCmds `cmd:"" help:"Show the cluster."`
 	Bench   benchCmd    `cmd:"" help:"Measure a cluster through Kafka's protocol."`
+	Sim     simCmds     `cmd:"" help:"Run code in the deterministic simulator."`
+	Rebuild rebuild     `cmd:"" help:"Set a stopped node's damaged stores aside, so that it is rebuilt from its peers."`
 }
 
 // The client commands share their flags; each embeds them so that they may stand
