@@ -25,6 +25,9 @@ type lead struct {
 	poked  chan struct{} // capacity 1
 	groups *groups
 
+	// The catalog's version and the replica's owned at which there was nothing to reconcile.
+	agreedView, agreedOwned uint64
+
 	// What the last check told, for the next one to name.
 	checkAt, checkDigest uint64
 }
@@ -137,12 +140,13 @@ func (l *lead) decide(what string, cmd []byte) ([]byte, bool) {
 }
 
 // reconcile makes the shard own exactly the partitions that the catalog gives it, with
-// their configuration.
+// their configuration. As long as neither changed since they agreed, there is nothing to do.
 func (l *lead) reconcile() {
-	v := l.e.view.Load()
-	if v.Version() == 0 {
+	v, owned := l.e.view.Load(), l.r.owned.Load()
+	if v.Version() == 0 || v.Version() == l.agreedView && owned == l.agreedOwned {
 		return
 	}
+	agreed := true
 	want := map[broker.Partition]command.PartitionConfig{}
 	for _, p := range v.PartitionsOf(l.shard) {
 		if t, ok := v.TopicByID(p.Topic); ok {
@@ -156,8 +160,10 @@ func (l *lead) reconcile() {
 		cfg, ok := want[h.Partition]
 		switch {
 		case !ok:
+			agreed = false
 			unknown = append(unknown, h.Partition)
 		case cfg.Version > h.Config.Version:
+			agreed = false
 			cmd := command.PartitionConfigure{Topic: h.Partition.Topic, Partition: h.Partition.Index, Config: cfg}
 			l.decide("configure partition", cmd.AppendTo(nil))
 		}
@@ -169,6 +175,10 @@ func (l *lead) reconcile() {
 		if _, ok := want[p]; ok {
 			missing = append(missing, p)
 		}
+	}
+	if agreed && len(missing) == 0 {
+		l.agreedView, l.agreedOwned = v.Version(), owned
+		return
 	}
 	var wg sync.WaitGroup
 	for i, p := range missing {

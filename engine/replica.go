@@ -38,6 +38,7 @@ type replica struct {
 	term    atomic.Uint64 // greatest leader term applied
 	applied atomic.Uint64
 	clock   atomic.Uint64 // replicated time of the last command, ms
+	owned   atomic.Uint64 // grows after each change of which partitions there are and how they are configured
 
 	cleaning cleaning // only apply touches it
 }
@@ -85,6 +86,7 @@ func (r *replica) load(applied uint64) error {
 			return true
 		})
 		r.term.Store(r.parts.Term())
+		r.owned.Add(1)
 	}
 	r.applied.Store(applied)
 	if r.cat != nil {
@@ -201,6 +203,9 @@ func (r *replica) publish(effects []partition.Effect) {
 			h := ef.Head
 			r.heads[h.Partition] = &h
 			woken = append(woken, h.Partition)
+		}
+		if ef.Change&(partition.Created|partition.Configured|partition.Deleted) != 0 {
+			r.owned.Add(1)
 		}
 	}
 	r.mu.Unlock()
