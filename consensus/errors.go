@@ -37,6 +37,8 @@ var (
 	ErrUnknownNode = errors.New("consensus: unknown node")
 	// ErrReplicaRemoved: the replica id was removed from the shard and can never come back.
 	ErrReplicaRemoved = errors.New("consensus: replica was removed from the shard")
+	// ErrMembershipChanged: the change was decided on a membership that is not the present one. Nothing was done.
+	ErrMembershipChanged = errors.New("consensus: the membership changed meanwhile")
 	// ErrAlreadyStarted: a replica of the shard runs on this node.
 	ErrAlreadyStarted = errors.New("consensus: a replica of the shard is already started")
 )

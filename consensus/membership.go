@@ -50,6 +50,16 @@ func (h *Host) RemoveReplica(ctx context.Context, shard, replica uint64) error {
 	return h.change(ctx, changeRemove, shard, replica, "")
 }
 
+// RemoveReplicaAt is RemoveReplica decided on the membership with that ConfigChangeID: on any other nothing is done, and
+// ErrMembershipChanged says so. Whoever decided long ago, and does not know that others decided since, takes out nobody
+// whom the present membership needs. Only a host of the shard can be asked.
+func (h *Host) RemoveReplicaAt(ctx context.Context, shard, replica, at uint64) error {
+	if h.replica(shard) == nil {
+		return ErrNoReplica
+	}
+	return h.localChangeAt(ctx, changeRemove, shard, replica, "", &at)
+}
+
 // TransferLeader asks for leadership to move to replica; asked of the leader if that is another node, because dragonboat
 // lets only the leader do it. There is no guarantee that it happens.
 func (h *Host) TransferLeader(shard, replica uint64) error {
@@ -106,6 +116,10 @@ func (h *Host) localMembership(ctx context.Context, shard uint64) (Membership, e
 // localChange looks, asks, and looks again until the configuration is as wanted: a request that timed out may have been
 // carried out, so only a linearizable look decides.
 func (h *Host) localChange(ctx context.Context, kind changeKind, shard, replica uint64, raftAddr string) error {
+	return h.localChangeAt(ctx, kind, shard, replica, raftAddr, nil)
+}
+
+func (h *Host) localChangeAt(ctx context.Context, kind changeKind, shard, replica uint64, raftAddr string, at *uint64) error {
 	for {
 		m, err := h.localMembership(ctx, shard)
 		if err != nil {
@@ -114,6 +128,9 @@ func (h *Host) localChange(ctx context.Context, kind changeKind, shard, replica 
 		done, err := changeDone(m, kind, replica)
 		if done || err != nil {
 			return err
+		}
+		if at != nil && m.ConfigChangeID != *at {
+			return fmt.Errorf("%w: shard %d is at %d, not at %d", ErrMembershipChanged, shard, m.ConfigChangeID, *at)
 		}
 		if addr, ok := m.NonVoting[replica]; ok && kind == changeAddVoter {
 			if err := h.checkWhole(ctx, shard, replica, addr); err != nil {

@@ -164,11 +164,27 @@ func TestAddPromoteRestartRemove(t *testing.T) {
 	joiner.checkPayloads(4)
 
 	gone := c.nodes[0]
-	if err := joiner.host.RemoveReplica(c.ctx(), testShard, 1); err != nil {
+	seen, err := joiner.host.Membership(c.ctx(), testShard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := joiner.host.RemoveReplicaAt(c.ctx(), testShard, 1, seen.ConfigChangeID-1); !errors.Is(err, ErrMembershipChanged) {
+		t.Fatalf("decided on an older membership: %v", err)
+	}
+	if _, err := joiner.host.nh.RequestDeleteReplica(testShard, 1, seen.ConfigChangeID-1, time.Second); err != nil {
+		t.Fatal(err) // refused when it is applied, whoever asks
+	}
+	if m, err := joiner.host.Membership(c.ctx(), testShard); err != nil || len(m.Voters) != 4 {
+		t.Fatal(m, err)
+	}
+	if err := joiner.host.RemoveReplicaAt(c.ctx(), testShard, 1, seen.ConfigChangeID); err != nil {
 		t.Fatal(err)
 	}
 	if err := joiner.host.RemoveReplica(c.ctx(), testShard, 1); err != nil {
 		t.Fatalf("repeated: %v", err)
+	}
+	if err := joiner.host.RemoveReplicaAt(c.ctx(), testShard, 1, seen.ConfigChangeID); err != nil {
+		t.Fatalf("repeated, of what is done already: %v", err)
 	}
 	m, err := joiner.host.Membership(c.ctx(), testShard)
 	if err != nil || len(m.Voters) != 3 || !m.Removed[1] {

@@ -42,6 +42,9 @@ func (h *Host) startRaft() error {
 	if err != nil {
 		return fmt.Errorf("consensus: start node host in %s: %w", o.Dir, err)
 	}
+	if nh == nil {
+		return fmt.Errorf("consensus: start node host in %s: dragonboat panicked and did not say why", o.Dir)
+	}
 	h.nh = nh
 	return nil
 }

@@ -37,10 +37,11 @@ func (r raftLogger) Warningf(format string, args ...any) { r.log(slog.LevelInfo,
 
 func (r raftLogger) Errorf(format string, args ...any) { r.log(slog.LevelWarn, format, args) }
 
-// Panicf panics: a logger that swallowed it let a replica go on with a broken state (dragonboat #249).
+// Panicf panics: a logger that swallowed it let a replica go on with a broken state (dragonboat #249). With an error:
+// NewNodeHost recovers from anything else in silence and returns neither a host nor an error.
 func (r raftLogger) Panicf(format string, args ...any) {
 	r.log(slog.LevelError, format, args)
-	panic(fmt.Sprintf("dragonboat "+r.pkg+": "+format, args...))
+	panic(fmt.Errorf("dragonboat "+r.pkg+": "+format, args...))
 }
 
 func (r raftLogger) log(level slog.Level, format string, args []any) {

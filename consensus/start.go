@@ -104,7 +104,9 @@ func (h *Host) config(spec ReplicaSpec, past past) config.Config {
 	return config.Config{
 		ShardID: spec.Shard, ReplicaID: spec.Replica,
 		CheckQuorum: true, PreVote: true,
-		ElectionRTT: h.o.ElectionRTT, HeartbeatRTT: h.o.HeartbeatRTT,
+		// A change names the configuration that it was decided on; apply refuses it on any other.
+		OrderedConfigChange: true,
+		ElectionRTT:         h.o.ElectionRTT, HeartbeatRTT: h.o.HeartbeatRTT,
 		SnapshotEntries: 0, CompactionOverhead: keepAll, // by our own request, by bytes
 		MaxInMemLogSize: h.o.Limits.InMemoryLogBytes,
 		IsNonVoting:     past.nonVoting(spec.NonVoting),

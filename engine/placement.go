@@ -18,6 +18,8 @@ type memberChange struct {
 	Shard   broker.ShardID `json:"shard"`
 	Replica uint64         `json:"replica"`
 	Raft    string         `json:"raft"`
+	// At is the membership that a removal was decided on; on another one it is refused.
+	At uint64 `json:"at,omitempty"`
 }
 
 // serveChange does it here.
@@ -31,7 +33,7 @@ func (e *Engine) serveChange(ctx context.Context, _ broker.NodeID, c memberChang
 	case "promote":
 		err = e.host.AddReplica(ctx, shard, c.Replica, c.Raft, false)
 	case "remove":
-		err = e.host.RemoveReplica(ctx, shard, c.Replica)
+		err = e.host.RemoveReplicaAt(ctx, shard, c.Replica, c.At)
 	case "lead":
 		err = e.host.TransferLeader(shard, c.Replica)
 	default:
@@ -86,8 +88,9 @@ func (e *Engine) placementLoop(ctx context.Context) {
 		if l, ok := e.leadOf(catalog.CatalogShard); ok {
 			v := l.r.catalogView()
 			if v.Version() > 0 {
-				for _, step := range catalog.Plan(v, e.facts(ctx, v)) {
-					if err := e.perform(ctx, l, v, step); err != nil {
+				f, at := e.facts(ctx, v)
+				for _, step := range catalog.Plan(v, f) {
+					if err := e.perform(ctx, l, v, at[step.Shard], step); err != nil {
 						e.log.Warn("placement step not done, will be tried again", "step", step.String(), "err", err)
 					} else {
 						e.log.Info("placement step done", "step", step.String())
@@ -99,9 +102,11 @@ func (e *Engine) placementLoop(ctx context.Context) {
 	}
 }
 
-// facts gathers what Plan goes by: each node's status and each shard's membership.
-func (e *Engine) facts(ctx context.Context, v *catalog.View) catalog.Facts {
-	f := catalog.Facts{Alive: map[broker.NodeID]bool{}, Shards: map[broker.ShardID]catalog.ShardFacts{}}
+// facts gathers what Plan goes by: each node's status and each shard's membership; at
+// says which membership that was.
+func (e *Engine) facts(ctx context.Context, v *catalog.View) (f catalog.Facts, at map[broker.ShardID]uint64) {
+	at = map[broker.ShardID]uint64{}
+	f = catalog.Facts{Alive: map[broker.NodeID]bool{}, Shards: map[broker.ShardID]catalog.ShardFacts{}}
 	statuses := map[broker.NodeID]nodeStatus{e.opt.Node: e.status()}
 	for _, n := range v.Nodes() {
 		f.Alive[n.ID] = e.peers.alive(n.ID)
@@ -111,6 +116,7 @@ func (e *Engine) facts(ctx context.Context, v *catalog.View) catalog.Facts {
 	}
 	for _, s := range v.Shards() {
 		m, err := e.change(ctx, s, memberChange{Op: "read", Shard: s.ID})
+		at[s.ID] = m.ConfigChangeID
 		sf := catalog.ShardFacts{Known: err == nil, Replicas: map[uint64]catalog.Health{}}
 		var most uint64
 		for _, r := range s.Replicas {
@@ -133,7 +139,7 @@ func (e *Engine) facts(ctx context.Context, v *catalog.View) catalog.Facts {
 		}
 		f.Shards[s.ID] = sf
 	}
-	return f
+	return f, at
 }
 
 func raftMembership(m consensus.Membership, id uint64) catalog.Membership {
@@ -160,8 +166,10 @@ func statusOf(s nodeStatus, shard broker.ShardID, replica uint64) replicaStatus 
 
 // perform does one step. For a removal Raft comes first, so that the catalog never calls
 // a replica gone that still votes; for an addition the catalog comes first, so that no
-// replica id is used that the catalog does not know.
-func (e *Engine) perform(ctx context.Context, l *lead, v *catalog.View, step catalog.Step) error {
+// replica id is used that the catalog does not know. Removals name the membership they
+// were decided on: Raft does not know the catalog's terms, and a driver that was deposed
+// unnoticed must not take a voter out of a membership that another one has changed.
+func (e *Engine) perform(ctx context.Context, l *lead, v *catalog.View, at uint64, step catalog.Step) error {
 	s, ok := v.Shard(step.Shard)
 	n, known := v.Node(step.Node)
 	if !ok {
@@ -201,7 +209,7 @@ func (e *Engine) perform(ctx context.Context, l *lead, v *catalog.View, step cat
 		cmd := command.ReplicaPromote{Shard: step.Shard, Replica: step.Replica}
 		return record(cmd.AppendTo(nil))
 	case catalog.StepRemove:
-		c.Op = "remove"
+		c.Op, c.At = "remove", at
 		if _, err := e.change(ctx, s, c); err != nil {
 			return err
 		}
