@@ -103,7 +103,8 @@ func (c *Cluster) config(name string) *config.Config {
 		RetentionCheckInterval: 10 * time.Second, OffsetsRetention: time.Hour, ProducerIDExpiry: time.Hour,
 		GroupInitialRebalanceDelay: time.Second,
 		SegmentBytes:               1 << 20, JournalCacheBytes: 1 << 20, RowCacheBytes: 1 << 20, MemtableBytes: 1 << 20,
-		ReserveBytes: 1 << 20, MaxRequestBytes: 1 << 20, InflightBytes: 4 << 20, ScrubBytesPerSec: 1 << 20,
+		ReserveBytes: 1 << 20, MaxRequestBytes: 1 << 20, InflightBytes: 4 << 20, ReadingBytes: 4 << 20,
+		SnapshotBytes: 4 << 20, LogKeepBytes: 8 << 20, ScrubBytesPerSec: 1 << 20,
 		MaxConnections: 100, ConnectionMaxIdle: 10 * time.Minute, RTT: 20 * time.Millisecond, ShutdownTime: 10 * time.Second,
 		AdminListen: name + ":8080", LogLevel: "info", LogFormat: "text",
 	}
