@@ -70,7 +70,7 @@ func (c simRun) Run() error {
 	}
 	root := filepath.Dir(mod)
 	if _, err := os.Stat(filepath.Join(root, simScript)); err != nil {
-		return errors.New("sim run works inside tallymq's source tree; for tests of your own use: go test -overlay=$(tallymq sim overlay) ./...")
+		return errors.New("sim run works inside tallymq's source tree; tests of your own run with -overlay=$(tallymq sim overlay)")
 	}
 	cmd := exec.Command(filepath.Join(root, simScript), strconv.FormatUint(uint64(c.Seeds), 10), strconv.FormatUint(uint64(c.First), 10))
 	cmd.Dir, cmd.Stdout, cmd.Stderr = root, os.Stdout, os.Stderr
