@@ -46,6 +46,10 @@ sim: ## run SEEDS=5 seeds of the simulator, each twice in part
 crash: build ## three nodes under load, kill -9 for CRASH_SECONDS=60: nothing lost, doubled or out of order
 	$(GO) run ./ops/crash -bin $(BIN) -duration $(CRASH_SECONDS)s
 
+.PHONY: soak
+soak: build ## memory with 10,000 partitions, 10,000 connections, and ten times its limit in backlog (6 minutes, 20 GB of disk)
+	$(GO) run ./ops/soak -bin $(BIN)
+
 .PHONY: bench
 bench: build ## throughput and latency of one and three nodes beside raw dragonboat, as ratios
 	ops/scripts/bench.sh $(BIN)

@@ -96,6 +96,16 @@ func (p *Process) signal(s syscall.Signal) error {
 	return nil
 }
 
+// PID is the process's id; 0: it does not run.
+func (p *Process) PID() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.cmd == nil {
+		return 0
+	}
+	return p.cmd.Process.Pid
+}
+
 // Died says whether the process ended by itself.
 func (p *Process) Died() error {
 	p.mu.Lock()
