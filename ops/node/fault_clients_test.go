@@ -38,7 +38,6 @@ type load struct {
 	sent []sent
 	tail map[int32][]got
 	bad  []string // what no client may meet
-	logs []string // what the client library warned of
 }
 
 type sent struct {
