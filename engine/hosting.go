@@ -224,18 +224,14 @@ func (e *Engine) followReplicas(ctx context.Context, v *catalog.View) {
 			e.log.Error("replica not started, will be tried again", "shard", s.ID, "replica", want.ID, "err", err)
 		}
 	}
-	replaced := map[broker.ShardID]uint64{}
 	e.mu.Lock()
 	for _, s := range sortedShards(e.damaged) {
-		if sh, ok := v.Shard(s); ok {
-			if takenAway(sh, e.damaged[s].Replica) {
-				replaced[s] = e.damaged[s].Replica
-				delete(e.damaged, s)
-			}
+		if sh, ok := v.Shard(s); ok && takenAway(sh, e.damaged[s].Replica) {
+			delete(e.damaged, s)
 		}
 	}
 	e.mu.Unlock()
-	e.forgetReplaced(replaced)
+	e.forgetLeft(v)
 }
 
 // takenAway says that a replica id was given out and is a member no more. An id that the
@@ -246,19 +242,21 @@ func takenAway(s *catalog.Shard, id uint64) bool {
 	return !member && id < s.NextReplica
 }
 
-// forgetReplaced frees what damaged replicas left, which never ran and are members no more.
-func (e *Engine) forgetReplaced(replaced map[broker.ShardID]uint64) {
-	if len(replaced) == 0 {
-		return
-	}
+// forgetLeft frees what is left of replicas that are members no more and do not run:
+// damaged ones that were replaced, and those whose forgetting a crash or an error ended.
+// Whoever is not open pins all its payloads, for ever if nobody frees it.
+func (e *Engine) forgetLeft(v *catalog.View) {
 	logs, err := e.logs()
 	if err != nil {
-		e.log.Warn("forget damaged replicas", "err", err)
+		e.log.Warn("forget replaced replicas", "err", err)
 		return
 	}
-	for _, s := range sortedShards(replaced) {
-		if logs[logID{s, replaced[s]}] {
-			e.forgetData(s, replaced[s])
+	for _, r := range e.host.Replicas() {
+		delete(logs, logID{broker.ShardID(r.Shard), r.Replica})
+	}
+	for l := range logs { //lint:sorted each is freed on its own
+		if s, ok := v.Shard(l.shard); ok && takenAway(s, l.replica) {
+			e.forgetData(l.shard, l.replica)
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/tallymq/tallymq/consensus"
 	"github.com/tallymq/tallymq/engine/broker"
 	"github.com/tallymq/tallymq/engine/catalog"
+	"github.com/tallymq/tallymq/engine/command"
 )
 
 // A leader whose catalog is older than a partition keeps it, and all that was
@@ -145,4 +146,51 @@ func withoutJournal(t *testing.T, from *vfs.MemFS) *vfs.MemFS {
 		t.Fatal(err)
 	}
 	return to
+}
+
+// A catalog replica that was removed while its node was away is told so by nobody in
+// Raft; the node learns it from its peers and takes part again under a new id.
+func TestCatalogReplicaRemovedMeanwhile(t *testing.T) {
+	ns := newTestCluster(t, 3)
+	ns[2].stop()
+	var on catalog.Replica
+	eventually(t, "removed", func() error {
+		s, _ := ns[0].e.view.Load().Shard(catalog.CatalogShard)
+		r, ok := s.On(3)
+		if !ok {
+			return nil
+		}
+		on = r
+		if err := ns[0].h.RemoveReplica(t.Context(), uint64(catalog.CatalogShard), r.ID); err != nil {
+			return err
+		}
+		cmd := command.ReplicaRemove{Shard: catalog.CatalogShard, Replica: r.ID}
+		_, err := ns[0].e.changeCatalog(t.Context(), "remove", "", cmd.AppendTo(nil))
+		return err
+	})
+	ns[2].start()
+	eventually(t, "a new catalog replica", func() error {
+		s, _ := ns[2].e.view.Load().Shard(catalog.CatalogShard)
+		if r, ok := s.On(3); !ok || r.ID <= on.ID || r.State != catalog.ReplicaVoting {
+			return fmt.Errorf("%v", s)
+		}
+		return nil
+	})
+	// What a crash in the middle of forgetting leaves is freed later.
+	left := logID{catalog.CatalogShard, on.ID}
+	if err := saveBootstrap(ns[2].j.SaveBootstrapInfo, left); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the old log is freed", func() error {
+		if logs, err := ns[2].e.logs(); err != nil || logs[left] {
+			return fmt.Errorf("%v %w", logs, err)
+		}
+		return nil
+	})
+}
+
+// saveBootstrap writes an empty bootstrap record, whose type is only consensus' to name.
+func saveBootstrap[T any](save func(shard, replica uint64, b T) error, l logID) error {
+	var b T
+	return save(uint64(l.shard), l.replica, b)
 }

@@ -129,12 +129,17 @@ func (e *Engine) viewLoop(ctx context.Context) {
 	}
 }
 
-// fetchViews asks others for the catalog as long as this node hosts no replica of it.
+// fetchViews asks others for the catalog as long as this node hosts no replica of it, or
+// has one that stays behind what they have: a replica that was removed while it was cut
+// off is not told so by Raft, and would keep this node at its last catalog for ever.
 func (e *Engine) fetchViews(ctx context.Context) {
 	for first := 0; ctx.Err() == nil; {
 		if _, ok := e.replica(catalog.CatalogShard); ok {
+			at := e.view.Load().Version()
 			sleep(ctx, time.Second)
-			continue
+			if !e.behind(at) {
+				continue
+			}
 		}
 		q := viewQuestion{e.view.Load().Version()}
 		got := false
@@ -166,6 +171,21 @@ func (e *Engine) fetchViews(ctx context.Context) {
 			sleep(ctx, 200*time.Millisecond)
 		}
 	}
+}
+
+// behind says whether this node's catalog is still the one of before although a live
+// peer has a newer one.
+func (e *Engine) behind(version uint64) bool {
+	v := e.view.Load()
+	if v.Version() != version {
+		return false
+	}
+	for _, n := range v.Nodes() {
+		if s, ok := e.peers.status(n.ID); ok && n.ID != e.opt.Node && s.Version > version {
+			return true
+		}
+	}
+	return false
 }
 
 // viewSources are the ways to ask for the catalog: its hosts, or, before any is known,
