@@ -10,6 +10,10 @@ import (
 // command of a completed entry.
 func (p *proposer) observe(h stream.Header, v stream.Verdict, results func(i int) ([]byte, error)) {
 	p.mu.Lock()
+	if p.ended {
+		p.mu.Unlock()
+		return
+	}
 	r := p.sender.Observe(h, v)
 	finished := p.reactLocked(r)
 	p.mu.Unlock()
@@ -30,6 +34,10 @@ func (p *proposer) observe(h stream.Header, v stream.Verdict, results func(i int
 // installed takes the stream that an installed snapshot shows.
 func (p *proposer) installed(t stream.Stream) {
 	p.mu.Lock()
+	if p.ended {
+		p.mu.Unlock()
+		return
+	}
 	r := p.sender.Installed(t)
 	finished := p.reactLocked(r)
 	p.mu.Unlock()
@@ -80,7 +88,7 @@ func (p *proposer) shut(why error) {
 	if p.fill != nil {
 		pending = append(pending, p.fill)
 	}
-	p.flight, p.ready, p.fill = nil, nil, nil
+	p.flight, p.ready, p.fill, p.ended = nil, nil, nil, true
 	p.mu.Unlock()
 	for _, e := range pending {
 		if e.sent {

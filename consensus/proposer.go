@@ -43,6 +43,7 @@ type proposer struct {
 	spare  [][]byte
 	used   [][]byte // of finished entries; the loop, which alone sends, makes them spare
 	closed error
+	ended  bool    // everybody was answered; applies that still come, until dragonboat stops the replica, find nobody
 	open   attempt // of the open; its number is the nonce
 	start  attempt // of the leader-start; its number is the term
 
@@ -204,7 +205,6 @@ func (p *proposer) step() (busy bool) {
 	return len(p.flight) > 0 || len(p.ready) > 0 || p.fill != nil || !p.sender.IsOpen() || starting
 }
 
-// takeLocked is the next entry to seal: the oldest full one, or what has been filled so far.
 // slotLocked says whether the next entry may go. The first goes at once, however small. While one is on its way a small one
 // waits for company: several small entries in flight cost each replica a write and a sync each, and end no earlier. One
 // that is worth a write of its own goes along, up to EntriesInFlight.
@@ -216,6 +216,7 @@ func (p *proposer) slotLocked() bool {
 	return len(p.ready) > 0 || p.fill != nil && len(p.fill.buf) >= p.limits.CompanyBytes
 }
 
+// takeLocked is the next entry to seal: the oldest full one, or what has been filled so far.
 func (p *proposer) takeLocked() *packed {
 	if len(p.ready) > 0 {
 		e := p.ready[0]
