@@ -37,7 +37,7 @@ type Config struct {
 	ReadingBytes      ByteSize `name:"reading-bytes" default:"256MiB" help:"Fetched bytes on this node that clients did not take yet; fetches get smaller as it fills, then wait."`
 	SnapshotBytes     ByteSize `name:"raft-snapshot-bytes" default:"512MiB" help:"Bytes applied to a shard between two marks up to which a restart need not replay its log."`
 	LogKeepBytes      ByteSize `name:"raft-log-keep-bytes" default:"1GiB" help:"Log of each shard that is kept for followers which were away; one that was away longer gets a snapshot of the rows and pulls the payloads it lacks."`
-	MemoryLimit       ByteSize `name:"memory-limit" default:"0" help:"Soft limit given to the Go runtime; 0: none."`
+	MemoryLimit       ByteSize `name:"memory-limit" default:"0" help:"Soft limit given to the Go runtime; 0: none. docs/MEMORY.md says what it must hold."`
 	DirectIO          bool     `name:"direct-io" default:"true" negatable:"" help:"Write the journal past the page cache where the file system can."`
 	ScrubBytesPerSec  ByteSize `name:"scrub-bytes-per-second" default:"8MiB" help:"Rate of the background check of the journal; 0: off."`
 

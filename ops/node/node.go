@@ -138,7 +138,8 @@ func Start(ctx context.Context, cfg *config.Config, fx Effects, log *slog.Logger
 		Node: cfg.NodeID, ClusterID: eng.ClusterID(), Dir: dir("raft"), FS: fx.FS, RaftAddress: cfg.RaftListen, Transport: fx.Transport,
 		RPCListener: rpc, Dial: fx.Dial, Journal: n.Journal, Machines: eng.Machine, Leadership: eng.Leadership,
 		Logger: log.With("part", "consensus"), RTT: cfg.RTT, ElectionRTT: electionTicks, HeartbeatRTT: heartbeatTicks,
-		Limits: consensus.Limits{SnapshotBytes: int64(cfg.SnapshotBytes), LogKeepBytes: int64(cfg.LogKeepBytes)},
+		Limits: consensus.Limits{SnapshotBytes: int64(cfg.SnapshotBytes), LogKeepBytes: int64(cfg.LogKeepBytes),
+			SendQueueBytes: raftQueueBytes(cfg), ReceiveQueueBytes: raftQueueBytes(cfg)},
 	})
 	if err != nil {
 		_ = rpc.Close()
@@ -152,7 +153,7 @@ func Start(ctx context.Context, cfg *config.Config, fx Effects, log *slog.Logger
 	}
 
 	n.Kafka, err = kafka.NewServer(kafka.Options{Broker: eng, Logger: log.With("part", "kafka"), Limits: kafka.Limits{
-		ConnectionsMax: cfg.MaxConnections, RequestBytesMax: int(cfg.MaxRequestBytes), IdleTimeout: cfg.ConnectionMaxIdle, NodeBytesMax: 2 * int64(cfg.InflightBytes), FetchBytesMax: int64(cfg.ReadingBytes)}})
+		ConnectionsMax: cfg.MaxConnections, RequestBytesMax: int(cfg.MaxRequestBytes), IdleTimeout: cfg.ConnectionMaxIdle, NodeBytesMax: int64(cfg.InflightBytes), FetchBytesMax: int64(cfg.ReadingBytes)}})
 	if err != nil {
 		return n, err
 	}
@@ -175,6 +176,17 @@ func Start(ctx context.Context, cfg *config.Config, fx Effects, log *slog.Logger
 const (
 	electionTicks  = 20
 	heartbeatTicks = 2
+)
+
+// raftQueueBytes bounds what waits between this node and each other one: as much as may be
+// in flight. The least is a largest command with room for others.
+func raftQueueBytes(cfg *config.Config) uint64 {
+	return uint64(min(max(cfg.InflightBytes, raftQueueBytesMin), raftQueueBytesMax))
+}
+
+const (
+	raftQueueBytesMin = 64 << 20
+	raftQueueBytesMax = 256 << 20
 )
 
 func scrubRate(cfg *config.Config) int64 {

@@ -34,18 +34,20 @@ const (
 	idleCPUMax = 0.10
 
 	// backlogHeapMax is the heap that may stay once all clients are gone: the journal's
-	// cache (64 MiB here), buffers that are kept for reuse, and the footers' index.
+	// cache (64 MiB here), 8 spare entry buffers of a megabyte per shard, the footers' index.
 	backlogHeapMax = 160 * mib
 
 	// backlogAllowance is what the resident set may exceed the memory limit by: the limit is
-	// the Go runtime's, a soft one; beside it there are the program's text (about 25 MiB
-	// mapped), the runtime's own tables, and what was freed and not yet returned.
-	backlogAllowance = 128 * mib
+	// the Go runtime's, a soft one. Beside it there are the program's text (about 25 MiB
+	// mapped) and what was freed and not yet returned; and where the limit's sum (docs/MEMORY.md)
+	// does not count it, what the Raft library keeps of applied entries until it
+	// clears its arrays, every five seconds: 30 MiB per shard were seen.
+	backlogAllowance = 192 * mib
 )
 
 // How long and how much.
 const (
 	patience    = 3 * time.Minute // for everything that must succeed at some time
 	idleSeconds = 10              // an idle node is watched for so long
-	settleWait  = 3 * time.Second // after work, before a state is called idle
+	settleWait  = 7 * time.Second // after work, before a state is called idle: Raft frees applied entries after 5 s
 )

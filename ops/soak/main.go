@@ -40,7 +40,7 @@ var works = []work{
 
 // small are the flags of a node that must do with memoryLimit.
 var small = []string{"--memory-limit", fmt.Sprint(memoryLimit), "--journal-cache-bytes", "64MiB", "--row-cache-bytes", "32MiB",
-	"--row-memtable-bytes", "16MiB", "--inflight-bytes", "128MiB", "--reading-bytes", "64MiB", "--journal-segment-bytes", "64MiB"}
+	"--row-memtable-bytes", "16MiB", "--inflight-bytes", "64MiB", "--max-request-bytes", "32MiB", "--reading-bytes", "64MiB", "--journal-segment-bytes", "64MiB"}
 
 // soak is one work that goes on.
 type soak struct {
