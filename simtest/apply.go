@@ -79,6 +79,7 @@ func (s *Supervisor) Apply(plan Plan) {
 
 // quiet ends whatever is still wrong.
 func (s *Supervisor) quiet() {
+	s.w.Buggify(false)
 	s.w.Net.SetBase(network.LAN)
 	s.w.Net.HealAll()
 	for _, p := range s.w.Processes() {

@@ -17,9 +17,10 @@ import (
 
 	"github.com/lni/goutils/random"
 
+	"github.com/tallymq/tallymq/internal/point"
 	"github.com/tallymq/tallymq/simtest/internal/hook"
 	"github.com/tallymq/tallymq/simtest/network"
-	"github.com/tallymq/tallymq/simtest/point"
+	coverages "github.com/tallymq/tallymq/simtest/point"
 	"github.com/tallymq/tallymq/simtest/trace"
 )
 
@@ -30,10 +31,10 @@ const howTo = "the simulator needs its build overlay; run\n" +
 	"\tgo test -overlay=$(go run ./simtest/internal/overlaypath) ./simtest/..."
 
 // coverage counts the rare places that the worlds of this binary reach.
-var coverage = point.New()
+var coverage = coverages.New()
 
 // Coverage returns what all worlds of this process together have reached.
-func Coverage() *point.Coverage { return coverage }
+func Coverage() *coverages.Coverage { return coverage }
 
 // Active says whether this binary was built with the overlay, that is, whether
 // Run works.
@@ -89,6 +90,7 @@ func Run(t *testing.T, seed uint64, body func(w *World)) {
 		random.LockGuardedRand = random.NewLockedRand()
 		w = newWorld(t, seed, full, garbage)
 		hook.OnPanic(w.panicked)
+		defer point.Direct(w.actors)()
 		w.run(body)
 		w.close()
 	})
@@ -128,6 +130,7 @@ func newWorld(t *testing.T, seed uint64, full *bufio.Writer, garbage *collector)
 		T: t, Seed: seed, Trace: newTrace(full), garbage: garbage,
 		processes: map[string]*Process{}, byNumber: map[uint32]*Process{}, numbers: bodyNumber, stopped: make(chan struct{}),
 	}
+	w.actors = &actors{w: w, places: map[string]*actor{}}
 	w.Net = network.New(w.Trace, w.Rand("network"), network.LAN)
 	w.watchDone = make(chan struct{})
 	go w.watch()

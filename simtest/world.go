@@ -36,6 +36,7 @@ type World struct {
 	byNumber  map[uint32]*Process
 	numbers   uint32
 	violation []string
+	actors    *actors
 
 	garbage   *collector
 	waitMu    sync.Mutex

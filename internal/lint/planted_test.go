@@ -145,6 +145,9 @@ func TestPureImportsAndCalls(t *testing.T) {
 	want(t, judge(t, in("engine", "x.go", "import \"time\"\nfunc f() { _ = time.Now(); go f() }\n")))
 	want(t, judge(t, in("engine/group", "x.go", "import \"sync\"\nvar p sync.Pool\n")), "engine/group/x.go:3: purity")
 	want(t, judge(t, in("engine/group", "x.go", "import \"sync\"\nvar p sync.Map\n")), "engine/group/x.go:3: purity")
+	// A point only tells, so it may be in a machine; an act would differ between replicas.
+	want(t, judge(t, in("engine/group", "x.go", "import \"github.com/tallymq/tallymq/internal/point\"\nvar p = point.New(\"group/x\")\n")))
+	want(t, judge(t, in("engine/group", "x.go", "import \"github.com/tallymq/tallymq/internal/point\"\nvar p = point.NewAct(\"group/x\")\n")), "engine/group/x.go:3: purity")
 	want(t, judge(t, in("engine/batch", "x.go", "import \"sync\"\nvar p sync.Pool\n")))
 }
 

@@ -68,6 +68,8 @@ func checkPureSyntax(r *reporter, p *Package, f *File, info *types.Info) {
 			switch pkg := f.called(n.X); {
 			case pkg == "time" && listed(clocks, n.Sel.Name):
 				r.add(f, n.Pos(), "purity", "time.%s in a pure package; use the replicated time of the command", n.Sel.Name)
+			case strings.HasSuffix(pkg, "internal/point") && n.Sel.Name != "New" && n.Sel.Name != "Point":
+				r.add(f, n.Pos(), "purity", "point.%s in a pure package; a point only tells, an act would differ between replicas: let the caller act", n.Sel.Name)
 			case pkg == "sync" && n.Sel.Name == "Map",
 				pkg == "sync" && n.Sel.Name == "Pool" && !matchesAny(pools, p.Path):
 				r.add(f, n.Pos(), "purity", "sync.%s in a pure package; a plain map or slice", n.Sel.Name)
