@@ -43,17 +43,27 @@ func Handler(n *node.Node) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, nil) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { answer(w, n.Engine.Ready()) })
-	mux.HandleFunc("GET /v1/cluster", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		enc := json.NewEncoder(w)
-		enc.SetIndent("", "  ")
-		_ = enc.Encode(n.Engine.Describe())
+	mux.HandleFunc("GET /v1/cluster", func(w http.ResponseWriter, _ *http.Request) { tell(w, n.Engine.Describe()) })
+	mux.HandleFunc("GET /v1/digests", func(w http.ResponseWriter, _ *http.Request) {
+		d, err := n.Engine.Digests()
+		if err != nil {
+			answer(w, err)
+			return
+		}
+		tell(w, d)
 	})
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry(n), promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError}))
 	return mux
+}
+
+func tell(w http.ResponseWriter, what any) {
+	w.Header().Set("Content-Type", "application/json")
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	_ = enc.Encode(what)
 }
 
 func answer(w http.ResponseWriter, err error) {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -14,6 +13,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/tallymq/tallymq/engine"
+	"github.com/tallymq/tallymq/engine/broker"
+	"github.com/tallymq/tallymq/ops/node"
 )
 
 // rebuild sets a stopped node's stores aside, so that its next start gets everything from
@@ -41,19 +42,12 @@ func (r *rebuild) Run() error {
 	if err != nil {
 		return err
 	}
-	if err := safeWithout(c, r.NodeID); err != nil {
+	if err := c.SafeWithout(broker.NodeID(r.NodeID)); err != nil {
 		return fmt.Errorf("not rebuilt: %w; this node may hold the last good copy", err)
 	}
-	aside := filepath.Join(r.DataDir, "aside-"+time.Now().UTC().Format("20060102T150405Z"))
-	if err := os.Mkdir(aside, 0o755); err != nil {
+	aside, err := node.SetAside(vfs.Default, r.DataDir, time.Now())
+	if err != nil {
 		return err
-	}
-	// The identity stays: it names the replicas that were here, and a start that does not
-	// find their logs calls them lost.
-	for _, name := range []string{"journal", "rows", "raft"} {
-		if err := os.Rename(filepath.Join(r.DataDir, name), filepath.Join(aside, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return err
-		}
 	}
 	fmt.Printf("node %d: journal, rows and raft are in %s; start the node, and delete that folder once every replica is voting and whole\n", r.NodeID, aside)
 	return nil
@@ -77,42 +71,4 @@ func (r *rebuild) ask() (*engine.ClusterState, error) {
 		return nil, fmt.Errorf("answer of %s: %w", r.Admin, err)
 	}
 	return &c, nil
-}
-
-// safeWithout refuses when a shard has no leader, or no majority of healthy voters, elsewhere.
-func safeWithout(c *engine.ClusterState, node int32) error {
-	if int32(c.Self) == node {
-		return fmt.Errorf("the admin address is that of node %d itself", node)
-	}
-	alive := map[int32]bool{}
-	for _, n := range c.Nodes {
-		alive[int32(n.ID)] = n.Alive
-	}
-	if _, ok := alive[node]; !ok {
-		return fmt.Errorf("node %d is not a member of cluster %s", node, c.ClusterID)
-	}
-	if alive[node] {
-		return fmt.Errorf("node %d is still alive", node)
-	}
-	for _, s := range c.Shards {
-		voters, good, here := 0, 0, false
-		for _, r := range s.Replicas {
-			here = here || int32(r.Node) == node
-			if r.State != "voting" {
-				continue
-			}
-			voters++
-			if int32(r.Node) != node && alive[int32(r.Node)] && r.Whole && r.Damaged == "" {
-				good++
-			}
-		}
-		switch {
-		case !here:
-		case int32(s.Leader) == node || s.Leader <= 0:
-			return fmt.Errorf("shard %d has no leader elsewhere", s.ID)
-		case good < voters/2+1:
-			return fmt.Errorf("shard %d has only %d healthy voters of %d elsewhere", s.ID, good, voters)
-		}
-	}
-	return nil
 }

@@ -1,4 +1,4 @@
-package main
+package engine_test
 
 import (
 	"strings"
@@ -38,7 +38,7 @@ func TestSafeWithout(t *testing.T) {
 		{"healthy voters", func(c *engine.ClusterState) { c.Shards[0].Replicas[1].Whole = false }},
 		{"healthy voters", func(c *engine.ClusterState) { c.Shards[0].Replicas[2].Damaged = "rot" }},
 	} {
-		err := safeWithout(state(x.change), 1)
+		err := state(x.change).SafeWithout(1)
 		if (err == nil) != (x.why == "") || err != nil && !strings.Contains(err.Error(), x.why) {
 			t.Errorf("%q: %v", x.why, err)
 		}
