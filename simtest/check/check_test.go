@@ -65,7 +65,7 @@ func clean(seed uint64, sends int) *History {
 	}
 	for g := range 3 {
 		m.h.Assignments = append(m.h.Assignments,
-			Assignment{"g", g, "m1", []string{"t/0"}}, Assignment{"g", g, "m2", []string{"t/1"}})
+			Assignment{Group: "g", Generation: g, Member: "m1", Partitions: []string{"t/0"}}, Assignment{Group: "g", Generation: g, Member: "m2", Partitions: []string{"t/1"}})
 		for _, r := range []string{"r1", "r2", "r3"} {
 			m.h.Digests = append(m.h.Digests, Digest{"s1", r, uint64(g), uint64(g) * 77})
 		}
@@ -239,8 +239,17 @@ var planted = []struct {
 	{"the end falls", StaleEnd, func(h *History) {
 		h.Ends = append(h.Ends, End{Span{1 << 40, 1<<40 + 1}, "t/9", 5}, End{Span{1<<40 + 2, 1<<40 + 3}, "t/9", 4})
 	}},
+	{"the log start falls", StartWentBack, func(h *History) {
+		h.Starts = append(h.Starts, Start{Span{1 << 40, 1<<40 + 1}, "t/0", 5}, Start{Span{1<<40 + 2, 1<<40 + 3}, "t/0", 4})
+	}},
+	{"skipped before it was deleted", PollSkip, func(h *History) {
+		skipped := h.Reads[4]
+		h.Starts = append(h.Starts, Start{Span{1 << 40, 1<<40 + 1}, skipped.Partition, 0},
+			Start{Span{1<<40 + 2, 1<<40 + 3}, skipped.Partition, skipped.Offset + 1})
+		h.Reads = slices.Delete(h.Reads, 4, 5)
+	}},
 	{"two members share a partition", SharedAssignment, func(h *History) {
-		h.Assignments = append(h.Assignments, Assignment{"g", 1, "m3", []string{"t/1"}})
+		h.Assignments = append(h.Assignments, Assignment{Group: "g", Generation: 1, Member: "m3", Partitions: []string{"t/1"}})
 	}},
 	{"a replica diverges", Divergence, func(h *History) { h.Digests[4].Sum++ }},
 }
@@ -269,7 +278,7 @@ func TestPlantedViolationsAreFound(t *testing.T) {
 func TestEveryAnomalyIsPlanted(t *testing.T) {
 	all := []string{
 		InconsistentOffsets, Duplicate, LostWrite, Unseen, AbortedRead, Phantom, WrongPartition, NonmonotonicSend,
-		NonmonotonicPoll, PollSkip, Gap, OffsetWentBack, PhantomOffset, StaleEnd, SharedAssignment, Divergence,
+		NonmonotonicPoll, PollSkip, Gap, OffsetWentBack, PhantomOffset, StaleEnd, StartWentBack, SharedAssignment, Divergence,
 	}
 	for _, a := range all {
 		found := false
@@ -315,6 +324,18 @@ func TestAllowed(t *testing.T) {
 		"a new session reads again": {
 			Sends: []Send{{Span: at(1, 2), Producer: "p", Partition: "t", Value: "a", Offset: 0}},
 			Reads: []Read{{Consumer: "c", Partition: "t", Value: "a"}, {Consumer: "c", Session: 1, Partition: "t", Value: "a"}},
+		},
+		"deleted before it was read": {
+			Sends: []Send{
+				{Span: at(1, 2), Producer: "p", Partition: "t", Value: "a", Offset: 0},
+				{Span: at(3, 4), Producer: "p", Sequence: 1, Partition: "t", Value: "b", Offset: 1},
+				{Span: at(5, 6), Producer: "p", Sequence: 2, Partition: "t", Value: "c", Offset: 2},
+			},
+			Reads: []Read{
+				{At: 3, Consumer: "c", Partition: "t", Value: "a"}, {At: 9, Consumer: "c", Partition: "t", Offset: 2, Value: "c"},
+				{At: 20, Consumer: "f", Partition: "t", Offset: 2, Value: "c", Final: true},
+			},
+			Starts: []Start{{at(2, 3), "t", 0}, {at(10, 11), "t", 2}}, Drained: []string{"t"}, Dense: true,
 		},
 		"holes where markers are": {
 			Sends: []Send{

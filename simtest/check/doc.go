@@ -11,7 +11,8 @@
 // It asks of the caller: (a) every value is sent at most once by the application
 // (retries of a client library are one Send); (b) Call and Return are from one clock;
 // (c) Final reads are complete: from the log start to an end offset asked for after
-// the last send ended.
+// the last send ended; (d) where retention deletes, the log start is asked for now and
+// then, and once more after the last read.
 //
 // It does not judge transactions yet; Send.Outcome Failed of an aborted one is what
 // AbortedRead needs.

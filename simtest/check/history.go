@@ -51,6 +51,8 @@ type Read struct {
 type Commit struct {
 	Span
 	Group, Partition string
+	Member           string // who committed, "" when nobody of the group did
+	Generation       int    // that the member named
 	Offset           int64
 	Outcome          Outcome
 	Rewind           bool // documented: somebody reset the group on purpose
@@ -70,12 +72,21 @@ type End struct {
 	Offset    int64 // of the next record
 }
 
+// A Start is the log start of a partition asked of the broker: what lies below it
+// was deleted by retention or on request.
+type Start struct {
+	Span
+	Partition string
+	Offset    int64
+}
+
 // An Assignment is what a member of a group was given in a generation.
 type Assignment struct {
 	Group      string
 	Generation int
 	Member     string
 	Partitions []string
+	Span       // when the member asked and was told; zero when that is not known
 }
 
 // A Digest is the state of a replica at an index.
@@ -92,6 +103,7 @@ type History struct {
 	Commits     []Commit
 	Fetches     []Fetch
 	Ends        []End
+	Starts      []Start
 	Assignments []Assignment
 	Digests     []Digest
 	// Drained lists partitions that were read whole after everything (Read.Final).

@@ -23,19 +23,21 @@ const (
 	OffsetWentBack      = "committed-offset-went-back"
 	PhantomOffset       = "phantom-committed-offset"
 	StaleEnd            = "stale-end-offset"
+	StartWentBack       = "log-start-went-back"
 	SharedAssignment    = "shared-assignment"
 	Divergence          = "divergence"
 )
 
 // Kafka looks for every anomaly.
 func Kafka(h *History) []Violation {
-	c := &checker{h: h, index: newIndex(h)}
+	c := &checker{h: h, index: newIndex(h), starts: newStarts(h)}
 	c.offsets()
 	c.lost()
 	c.sends()
 	c.polls()
 	c.committed()
 	c.ends()
+	c.logStarts()
 	c.groups()
 	c.replicas()
 	return c.found
@@ -43,9 +45,10 @@ func Kafka(h *History) []Violation {
 
 // checker collects violations.
 type checker struct {
-	h     *History
-	index *index
-	found []Violation
+	h      *History
+	index  *index
+	starts starts
+	found  []Violation
 }
 
 func (c *checker) violation(anomaly, where, format string, args ...any) {

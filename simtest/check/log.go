@@ -39,7 +39,7 @@ func (c *checker) offsets() {
 	}
 }
 
-// lost: what was acknowledged is there.
+// lost: what was acknowledged, and retention has not deleted, is there.
 //
 //   - lost-write: a send was acknowledged, consumers were given records at or
 //     beyond its offset, and nobody was given it.
@@ -65,6 +65,9 @@ func (c *checker) lost() {
 	for i := range c.h.Sends {
 		s := &c.h.Sends[i]
 		if s.Outcome != OK {
+			continue
+		}
+		if c.starts.deleted(s.Partition, s.Offset, forever) {
 			continue
 		}
 		if drained[s.Partition] && !final[s.Value] {
