@@ -26,7 +26,8 @@ func (e *Engine) recall(v *catalog.View) error {
 	if e.ident.ClusterID != "" {
 		return nil
 	}
-	id := identity{Node: e.opt.Node, ClusterID: v.ClusterID(), Starting: e.ident.Starting, Started: e.ident.Started, Members: e.ident.Members, Lost: map[broker.ShardID]uint64{}}
+	id := e.ident
+	id.Node, id.ClusterID, id.Lost = e.opt.Node, v.ClusterID(), map[broker.ShardID]uint64{}
 	if n, ok := v.Node(e.opt.Node); ok && n.Kafka.Port != 0 {
 		for _, s := range v.Shards() {
 			if r, ok := s.On(e.opt.Node); ok && e.ident.Started[s.ID] != r.ID && e.ident.Starting[s.ID] != r.ID {
@@ -159,6 +160,10 @@ func (e *Engine) noteIdentity(change func(next *identity) bool) error {
 // reported, and rebuilt under a new id.
 func (e *Engine) startReplica(ctx context.Context, spec consensus.ReplicaSpec) error {
 	s := broker.ShardID(spec.Shard)
+	if why, is := e.condemnation(s, spec.Replica); is {
+		e.markDamaged(s, spec.Replica, why)
+		return nil
+	}
 	if err := e.willStart(s, spec.Replica); err != nil {
 		return err
 	}
@@ -191,17 +196,6 @@ func (e *Engine) markDamaged(s broker.ShardID, id uint64, why string) {
 	if !known {
 		e.log.Error("replica cannot be used and must be rebuilt from its peers", "shard", s, "replica", id, "why", why)
 	}
-}
-
-// retire takes a replica whose state is not the others' out of service.
-func (e *Engine) retire(r *replica) {
-	e.spawn(func(context.Context) {
-		// Marked first: whoever places replicas meanwhile must not start it again.
-		e.markDamaged(r.shard, r.id, "its state differs from its peers' at the same index")
-		if err := e.host.StopReplica(uint64(r.shard)); err != nil {
-			e.log.Error("stop diverged replica", "shard", r.shard, "err", err)
-		}
-	})
 }
 
 // followReplicas starts what the catalog places here, and forgets what it took away.
@@ -249,6 +243,10 @@ func (e *Engine) forgetLeft(v *catalog.View) {
 	logs, err := e.logs()
 	if err != nil {
 		e.log.Warn("forget replaced replicas", "err", err)
+		return
+	}
+	if err := e.pardon(v, logs); err != nil {
+		e.fail(err)
 		return
 	}
 	for _, r := range e.host.Replicas() {

@@ -25,9 +25,18 @@ type identity struct {
 	// Lost names the replicas that this node had and whose disk is gone. They must be
 	// replaced under new ids.
 	Lost map[broker.ShardID]uint64 `json:"lost,omitempty"`
+	// Condemned names the replicas whose state was found to be wrong. Their files look right, so
+	// only this keeps one from leading again after a restart, before it is replaced.
+	Condemned map[broker.ShardID]condemned `json:"condemned,omitempty"`
 	// Members are the nodes and replicas as last known: whom to ask for a good copy of
 	// what is damaged, before the catalog is known again.
 	Members members `json:"members"`
+}
+
+// condemned is a replica that must never run again, and why.
+type condemned struct {
+	Replica uint64 `json:"replica"`
+	Why     string `json:"why"`
 }
 
 const identityFile = "identity.json"

@@ -63,6 +63,9 @@ func newLead(e *Engine, r *replica, term uint64) *lead {
 	l := &lead{e: e, r: r, shard: r.shard, term: term, poked: make(chan struct{}, 1)}
 	l.ctx, l.cancel = context.WithCancel(e.ctx)
 	if r.grps != nil {
+		// What the last leader's check noted is compared at once, not after the next but one.
+		noted := r.noted()
+		l.checkAt, l.checkDigest = noted.At, noted.Digest
 		l.groups = newGroups(l)
 	}
 	return l
