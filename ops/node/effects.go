@@ -16,7 +16,7 @@ type Effects struct {
 	Direct journal.DirectOpener // nil: the journal writes through FS
 	Listen func(addr string) (net.Listener, error)
 	Dial   func(ctx context.Context, addr string) (net.Conn, error)
-	// Transport carries Raft messages; nil: TCP.
+	// Transport carries Raft messages; nil: streams of Listen and Dial (consensus/rafttcp).
 	Transport consensus.TransportFactory
 }
 

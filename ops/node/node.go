@@ -11,6 +11,7 @@ import (
 
 	"github.com/tallymq/tallymq/consensus"
 	"github.com/tallymq/tallymq/consensus/journal"
+	"github.com/tallymq/tallymq/consensus/rafttcp"
 	"github.com/tallymq/tallymq/engine"
 	"github.com/tallymq/tallymq/engine/broker"
 	"github.com/tallymq/tallymq/engine/store"
@@ -134,8 +135,12 @@ func Start(ctx context.Context, cfg *config.Config, fx Effects, log *slog.Logger
 	if err != nil {
 		return n, fmt.Errorf("rpc-listen: %w", err)
 	}
+	transport := fx.Transport
+	if transport == nil {
+		transport = rafttcp.NewFactory(rafttcp.Options{Listen: fx.Listen, Dial: fx.Dial, Logger: log.With("part", "raft")})
+	}
 	n.Host, err = consensus.Start(consensus.Options{
-		Node: cfg.NodeID, ClusterID: eng.ClusterID(), Dir: dir("raft"), FS: fx.FS, RaftAddress: cfg.RaftListen, Transport: fx.Transport,
+		Node: cfg.NodeID, ClusterID: eng.ClusterID(), Dir: dir("raft"), FS: fx.FS, RaftAddress: cfg.RaftListen, Transport: transport,
 		RPCListener: rpc, Dial: fx.Dial, Journal: n.Journal, Machines: eng.Machine, Leadership: eng.Leadership,
 		Logger: log.With("part", "consensus"), RTT: cfg.RTT, ElectionRTT: electionTicks, HeartbeatRTT: heartbeatTicks,
 		Limits: consensus.Limits{SnapshotBytes: int64(cfg.SnapshotBytes), LogKeepBytes: int64(cfg.LogKeepBytes),
