@@ -107,15 +107,9 @@ func notCoordinator(err error) error {
 	return err
 }
 
-func (e *Engine) committedTopic(ctx context.Context, o broker.CommitOffset) (*broker.Topic, error) {
-	var t *broker.Topic
-	var err error
-	if o.TopicID.IsZero() {
-		t, err = e.Topic(ctx, o.Topic)
-	} else {
-		t, err = e.TopicByID(ctx, o.TopicID)
-	}
-	if err == nil && (o.Partition < 0 || int(o.Partition) >= len(t.Partitions)) {
+func (e *Engine) committedTopic(ctx context.Context, o broker.CommitOffset) (broker.TopicRef, error) {
+	t, err := e.FindTopic(ctx, o.Topic, o.TopicID)
+	if err == nil && (o.Partition < 0 || o.Partition >= t.Partitions) {
 		err = broker.Refuse(broker.CodeUnknownTopic, "commit offsets", "topic "+t.Name)
 	}
 	return t, err

@@ -20,6 +20,24 @@ func (e *Engine) AutoCreate() bool { return e.opt.AutoCreateTopics }
 // DefaultPartitions is the number of partitions of a topic that names none.
 func (e *Engine) DefaultPartitions() int32 { return e.opt.DefaultPartitions }
 
+// FindTopic finds a topic by id, or by name where the id is zero.
+func (e *Engine) FindTopic(ctx context.Context, name string, id broker.TopicID) (broker.TopicRef, error) {
+	look := func(v *catalog.View) (*catalog.Topic, bool) { return v.Topic(name) }
+	if !id.IsZero() {
+		look = func(v *catalog.View) (*catalog.Topic, bool) { return v.TopicByID(id) }
+	}
+	_, t, err := find(ctx, e, look)
+	switch {
+	case err != nil:
+		return broker.TopicRef{}, err
+	case t == nil && id.IsZero():
+		return broker.TopicRef{}, broker.Refuse(broker.CodeUnknownTopic, "find topic", "topic "+name)
+	case t == nil:
+		return broker.TopicRef{}, broker.Refuse(broker.CodeUnknownTopicID, "find topic", "topic id "+id.String())
+	}
+	return broker.TopicRef{ID: t.ID, Name: t.Name, Partitions: int32(len(t.Shards))}, nil
+}
+
 // Topic finds a topic by name, looking twice before it calls it unknown.
 func (e *Engine) Topic(ctx context.Context, name string) (*broker.Topic, error) {
 	v, t, err := find(ctx, e, func(v *catalog.View) (*catalog.Topic, bool) { return v.Topic(name) })

@@ -43,6 +43,9 @@ type Endpoint struct {
 // Topics creates, finds and describes topics. Look-ups are answered from this
 // node's cache of the catalog; nothing is called unknown before a linearizable look.
 type Topics interface {
+	// FindTopic finds a topic by id, or by name where the id is zero, and tells what a request needs to name its
+	// partitions: it costs the same however many there are. CodeUnknownTopic or CodeUnknownTopicID.
+	FindTopic(ctx context.Context, name string, id TopicID) (TopicRef, error)
 	// Topic finds a topic by name.
 	Topic(ctx context.Context, name string) (*Topic, error)
 	// TopicByID finds a topic by id (CodeUnknownTopicID).
@@ -63,6 +66,13 @@ type Topics interface {
 	AutoCreate() bool
 	// DefaultPartitions is the number of partitions for a topic that names none.
 	DefaultPartitions() int32
+}
+
+// TopicRef names a topic and the range of its partitions: 0 to Partitions−1.
+type TopicRef struct {
+	ID         TopicID
+	Name       string
+	Partitions int32
 }
 
 // Topic is a snapshot of one topic; it is never changed after it was returned.

@@ -110,7 +110,7 @@ func (p *produce) append(q *kmsg.ProduceRequest, named map[string]map[int32]int)
 	wait := time.Duration(q.TimeoutMillis) * time.Millisecond
 	deadline := time.Now().Add(min(max(wait, produceWaitMin), produceWaitMax))
 	for i := range q.Topics {
-		t, err := p.request.server.broker.Topic(p.request.ctx, q.Topics[i].Topic)
+		t, err := p.request.server.broker.FindTopic(p.request.ctx, q.Topics[i].Topic, broker.TopicID{})
 		for j := range q.Topics[i].Partitions {
 			in, out := &q.Topics[i].Partitions[j], &p.response.Topics[i].Partitions[j]
 			refusal := err
@@ -140,7 +140,7 @@ func (p *produce) append(q *kmsg.ProduceRequest, named map[string]map[int32]int)
 }
 
 // checkBatch refuses what is not one batch: the engine sees batches, only we see how many came.
-func checkBatch(t *broker.Topic, in *kmsg.ProduceRequestTopicPartition, named map[string]map[int32]int) error {
+func checkBatch(t broker.TopicRef, in *kmsg.ProduceRequestTopicPartition, named map[string]map[int32]int) error {
 	b := in.Records
 	switch {
 	case named[t.Name][in.Partition] > 1:
@@ -207,8 +207,13 @@ func (p *produce) encode(o *outgoing, correlation int32) {
 			b.NodeID, b.Host, b.Port, b.Rack = int32(n.ID), n.Kafka.Host, n.Kafka.Port, nullable(n.Rack)
 			p.response.Brokers = append(p.response.Brokers, b)
 		}
+		message{p.response}.encode(o, correlation)
+		return
 	}
-	message{p.response}.encode(o, correlation)
+	flexible := p.response.IsFlexible()
+	start, spliced := o.begin(correlation, flexible)
+	encodePlain(&writer{outgoing: o, flexible: flexible}, p.response)
+	o.end(start, spliced)
 }
 
 func (p *produce) release() {}

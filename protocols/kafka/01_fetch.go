@@ -111,12 +111,15 @@ func (a *fetched) plan(r *request, q *kmsg.FetchRequest, read *broker.Read) (p p
 		from, to := &q.Topics[i], &a.topics[i]
 		to.name, to.id = from.Topic, from.TopicID
 		to.partitions = make([]fetchedPartition, len(from.Partitions))
-		var t *broker.Topic
+		var t broker.TopicRef
 		var err error
-		if q.Version >= fetchVersionIDs {
-			t, err = r.server.broker.TopicByID(r.ctx, from.TopicID)
-		} else {
-			t, err = r.server.broker.Topic(r.ctx, from.Topic)
+		switch {
+		case q.Version < fetchVersionIDs:
+			t, err = r.server.broker.FindTopic(r.ctx, from.Topic, broker.TopicID{})
+		case broker.TopicID(from.TopicID).IsZero():
+			err = broker.Refuse(broker.CodeUnknownTopicID, "read", "topic id zero")
+		default:
+			t, err = r.server.broker.FindTopic(r.ctx, "", from.TopicID)
 		}
 		for j := range from.Partitions {
 			in, out := &from.Partitions[j], &to.partitions[j]

@@ -26,7 +26,7 @@ const (
 func listOffsets(r *request, q *kmsg.ListOffsetsRequest) kmsg.Response {
 	resp := q.ResponseKind().(*kmsg.ListOffsetsResponse)
 	type ask struct {
-		topic *broker.Topic
+		topic broker.TopicRef
 		in    *kmsg.ListOffsetsRequestTopicPartition
 		out   *kmsg.ListOffsetsResponseTopicPartition
 	}
@@ -42,7 +42,7 @@ func listOffsets(r *request, q *kmsg.ListOffsetsRequest) kmsg.Response {
 		from, to := &q.Topics[i], &resp.Topics[i]
 		to.Topic = from.Topic
 		to.Partitions = make([]kmsg.ListOffsetsResponseTopicPartition, len(from.Partitions))
-		t, err := r.server.broker.Topic(r.ctx, from.Topic)
+		t, err := r.server.broker.FindTopic(r.ctx, from.Topic, broker.TopicID{})
 		for j := range from.Partitions {
 			in, out := &from.Partitions[j], &to.Partitions[j]
 			out.Default()

@@ -18,7 +18,7 @@ func offsetForLeaderEpochLayout() *layout { return parseLayout("3+:w [ s [ w 2+:
 func offsetForLeaderEpoch(r *request, q *kmsg.OffsetForLeaderEpochRequest) kmsg.Response {
 	resp := q.ResponseKind().(*kmsg.OffsetForLeaderEpochResponse)
 	type ask struct {
-		topic *broker.Topic
+		topic broker.TopicRef
 		in    *kmsg.OffsetForLeaderEpochRequestTopicPartition
 		out   *kmsg.OffsetForLeaderEpochResponseTopicPartition
 	}
@@ -28,7 +28,7 @@ func offsetForLeaderEpoch(r *request, q *kmsg.OffsetForLeaderEpochRequest) kmsg.
 		from, to := &q.Topics[i], &resp.Topics[i]
 		to.Topic = from.Topic
 		to.Partitions = make([]kmsg.OffsetForLeaderEpochResponseTopicPartition, len(from.Partitions))
-		t, err := r.server.broker.Topic(r.ctx, from.Topic)
+		t, err := r.server.broker.FindTopic(r.ctx, from.Topic, broker.TopicID{})
 		for j := range from.Partitions {
 			in, out := &from.Partitions[j], &to.Partitions[j]
 			out.Default()

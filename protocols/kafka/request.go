@@ -82,9 +82,9 @@ func (r *request) within(ms int32) (context.Context, context.CancelFunc) {
 }
 
 // hasPartition refuses an index that the topic does not have.
-func hasPartition(op string, t *broker.Topic, index int32) error {
-	if index < 0 || int(index) >= len(t.Partitions) {
-		return broker.Errorf(broker.CodeUnknownTopic, op, "topic "+t.Name, "no partition %d of %d", index, len(t.Partitions))
+func hasPartition(op string, t broker.TopicRef, index int32) error {
+	if index < 0 || index >= t.Partitions {
+		return broker.Errorf(broker.CodeUnknownTopic, op, "topic "+t.Name, "no partition %d of %d", index, t.Partitions)
 	}
 	return nil
 }

@@ -104,6 +104,21 @@ func (b *Broker) Topic(_ context.Context, name string) (*broker.Topic, error) {
 	return nil, broker.Refuse(broker.CodeUnknownTopic, "find topic", "topic "+name)
 }
 
+// FindTopic finds a topic by id, or by name where the id is zero.
+func (b *Broker) FindTopic(ctx context.Context, name string, id broker.TopicID) (broker.TopicRef, error) {
+	var t *broker.Topic
+	var err error
+	if id.IsZero() {
+		t, err = b.Topic(ctx, name)
+	} else {
+		t, err = b.TopicByID(ctx, id)
+	}
+	if err != nil {
+		return broker.TopicRef{}, err
+	}
+	return broker.TopicRef{ID: t.ID, Name: t.Name, Partitions: int32(len(t.Partitions))}, nil
+}
+
 // TopicByID finds a topic by id.
 func (b *Broker) TopicByID(_ context.Context, id broker.TopicID) (*broker.Topic, error) {
 	if err := b.refuse("topic", id.String()); err != nil {
