@@ -206,6 +206,45 @@ func (e *Engine) ListGroups(context.Context) ([]broker.GroupListing, error) {
 	return out, nil
 }
 
+// DeleteOffsets forgets positions of a group. Apply judges by the stored group: what its members consume stays.
+func (e *Engine) DeleteOffsets(ctx context.Context, client broker.Client, name string, ps []broker.TopicPartition) ([]error, error) {
+	const op = "delete offsets"
+	c, err := e.coordinating(name, op)
+	if err != nil {
+		return nil, err
+	}
+	errs := make([]error, len(ps))
+	cmd := command.OffsetDelete{Group: name, Slot: uint32(c.slot), SlotVersion: c.version}
+	var at []int // of each position sent, its place in errs
+	for i, p := range ps {
+		t, err := e.FindTopic(ctx, p.Topic, broker.TopicID{})
+		if err != nil {
+			errs[i] = err
+			continue
+		}
+		at = append(at, i)
+		cmd.Offsets = append(cmd.Offsets, command.OffsetDeleteItem{TopicID: t.ID, Topic: t.Name, Partition: p.Partition})
+	}
+	out, err := e.propose(ctx, c.l.shard, c.l.term, cmd.AppendTo(nil))
+	if err != nil {
+		return nil, notCoordinator(asBroker(err, op, "group "+name))
+	}
+	var res command.OffsetResult
+	if err := res.Decode(out); err != nil {
+		return nil, broker.Errorf(broker.CodeInternal, op, "group "+name, "%w", err)
+	}
+	if res.Code != broker.CodeNone {
+		return nil, broker.Refuse(res.Code, op, "group "+name)
+	}
+	for i, code := range res.Codes {
+		if code != broker.CodeNone && i < len(at) {
+			errs[at[i]] = broker.Refuse(code, op, "group "+name)
+		}
+	}
+	e.log.Info("offsets deleted", "group", name, "positions", len(at), "principal", client.Principal)
+	return errs, nil
+}
+
 // DeleteGroup deletes an empty group and its offsets.
 func (e *Engine) DeleteGroup(ctx context.Context, client broker.Client, name string) error {
 	c, err := e.coordinating(name, "delete group")

@@ -33,6 +33,9 @@ const (
 	readBufferBytes = 64 << 10
 	readBufferKept  = 4 << 20
 
+	// changeTriesMax bounds how often an administrator's change is computed anew because another one came first.
+	changeTriesMax = 5
+
 	// adminTimeout bounds commands whose caller gave no deadline.
 	adminTimeout = 30 * time.Second
 

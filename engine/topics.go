@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"maps"
 	"sync"
@@ -155,7 +154,10 @@ func (e *Engine) CreateTopic(ctx context.Context, c broker.Client, s broker.Topi
 	if err := e.waitView(ctx, version); err != nil {
 		return nil, err
 	}
-	if err := e.createPartitions(ctx, t); err != nil {
+	if made, ok := e.view.Load().TopicByID(t.ID); ok {
+		t = made // it knows its configuration's version
+	}
+	if err := e.createPartitions(ctx, t, 0); err != nil {
 		return nil, err
 	}
 	e.spread(ctx, version)
@@ -165,20 +167,31 @@ func (e *Engine) CreateTopic(ctx context.Context, c broker.Client, s broker.Topi
 // partitionConfig is what the shards need of a topic's configuration.
 func partitionConfig(t *catalog.Topic) command.PartitionConfig {
 	f := t.Effective()
-	return command.PartitionConfig{Version: 1, BatchBytesMax: uint32(f.MaxMessageBytes), RetentionMs: f.RetentionMs, RetentionBytes: f.RetentionBytes,
+	return command.PartitionConfig{Version: max(t.ConfigVersion, 1), BatchBytesMax: uint32(f.MaxMessageBytes), RetentionMs: f.RetentionMs, RetentionBytes: f.RetentionBytes,
 		LogAppendTime: f.LogAppendTime, DeleteOld: true}
 }
 
-// createPartitions makes the shards own the topic's partitions at once. What fails
+// createPartitions makes the shards own the topic's partitions from one on, at once. What fails
 // here is made good by the shard's leader, which reconciles with the catalog.
-func (e *Engine) createPartitions(ctx context.Context, t *catalog.Topic) error {
+func (e *Engine) createPartitions(ctx context.Context, t *catalog.Topic, from int) error {
 	cfg := partitionConfig(t)
+	err := e.eachPartition(ctx, t, from, func(i int32) []byte {
+		cmd := command.PartitionCreate{Topic: t.ID, Partition: i, Config: cfg}
+		return cmd.AppendTo(nil)
+	})
+	if err != nil {
+		return broker.Errorf(broker.CodeOutcomeUnknown, "create topic", "topic "+t.Name, "the topic has its partitions; its shards follow: %w", err)
+	}
+	return nil
+}
+
+// eachPartition proposes a command for every partition from one on, some at once, and gives the first error.
+func (e *Engine) eachPartition(ctx context.Context, t *catalog.Topic, from int, cmd func(i int32) []byte) error {
 	var wg sync.WaitGroup
 	errs := make([]error, len(t.Shards))
-	for i, s := range t.Shards {
-		cmd := command.PartitionCreate{Topic: t.ID, Partition: int32(i), Config: cfg}
+	for i := from; i < len(t.Shards); i++ {
 		wg.Add(1)
-		e.proposeAsync(ctx, s, 0, cmd.AppendTo(nil), nil, func(_ []byte, err error) {
+		e.proposeAsync(ctx, t.Shards[i], 0, cmd(int32(i)), nil, func(_ []byte, err error) {
 			errs[i] = err
 			wg.Done()
 		})
@@ -187,10 +200,7 @@ func (e *Engine) createPartitions(ctx context.Context, t *catalog.Topic) error {
 		}
 	}
 	wg.Wait()
-	if err := errors.Join(errs...); err != nil {
-		return broker.Errorf(broker.CodeOutcomeUnknown, "create topic", "topic "+t.Name, "the topic exists; its partitions follow: %w", firstOf(errs))
-	}
-	return nil
+	return firstOf(errs)
 }
 
 // DeleteTopic forgets a topic and waits until every live node has.

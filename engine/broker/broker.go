@@ -58,6 +58,12 @@ type Topics interface {
 	// DeleteTopic answers when every live node's cache has forgotten the topic.
 	// Exactly one of name and id is given.
 	DeleteTopic(ctx context.Context, c Client, name string, id TopicID) (*Topic, error)
+	// AlterTopicConfig makes all of the changes, or none, and answers when every live node's cache has them and the
+	// partitions go by them. With replace, keys that no change names get their default (Kafka's AlterConfigs).
+	AlterTopicConfig(ctx context.Context, c Client, name string, a ConfigAlteration) error
+	// GrowTopic gives a topic more partitions, count in all; answered as CreateTopic is. CodeInvalidPartitions when it
+	// has as many or more.
+	GrowTopic(ctx context.Context, c Client, name string, count int32, validateOnly bool) error
 	// TopicConfig lists every topic configuration key with its value in force.
 	TopicConfig(ctx context.Context, name string) ([]ConfigEntry, error)
 	// NodeConfig lists the configuration in force on a node that clients may see.
@@ -126,6 +132,31 @@ const (
 	TypeDouble
 	TypeList
 )
+
+// ConfigOp is what a ConfigChange does with its value (KIP-339).
+type ConfigOp uint8
+
+// The operations. Append and Subtract are for lists.
+const (
+	ConfigSet ConfigOp = iota
+	ConfigDelete
+	ConfigAppend
+	ConfigSubtract
+)
+
+// ConfigChange changes one key.
+type ConfigChange struct {
+	Key   string
+	Op    ConfigOp
+	Value string // ignored by ConfigDelete
+}
+
+// ConfigAlteration is what becomes of a topic's configuration. No key is named twice.
+type ConfigAlteration struct {
+	Changes      []ConfigChange
+	Replace      bool // what is not named gets its default
+	ValidateOnly bool
+}
 
 // ConfigEntry is one key with the value in force.
 type ConfigEntry struct {

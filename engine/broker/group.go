@@ -26,6 +26,9 @@ type Groups interface {
 	DescribeGroup(ctx context.Context, group string) (*GroupDescription, error)
 	// ListGroups lists the groups that this node coordinates.
 	ListGroups(ctx context.Context) ([]GroupListing, error)
+	// DeleteOffsets forgets positions of a group, answering for each in the order given: CodeGroupNotEmpty for a topic
+	// that a member consumes. The error is for all: CodeGroupNotEmpty when nobody can tell what the members consume.
+	DeleteOffsets(ctx context.Context, c Client, group string, ps []TopicPartition) ([]error, error)
 	// DeleteGroup deletes an empty group and its offsets.
 	DeleteGroup(ctx context.Context, c Client, group string) error
 }

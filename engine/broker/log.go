@@ -23,6 +23,9 @@ type Logs interface {
 	// EpochEnd gives the last epoch not above q.Epoch and the offset at which it
 	// ended (KIP-101, KIP-320), after a read index.
 	EpochEnd(ctx context.Context, q EpochQuery) (EpochAnswer, error)
+	// DeleteRecords moves a partition's log start up to an offset (−1: the log's end) and gives the log start it has
+	// then, which is higher if it was. CodeOffsetOutOfRange beyond the end.
+	DeleteRecords(ctx context.Context, c Client, p Partition, before Offset) (Offset, error)
 }
 
 // Append is one batch for one partition.

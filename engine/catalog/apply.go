@@ -33,6 +33,8 @@ func apply(v *View, msg command.Message) (command.Message, *View, error) {
 		next, code = topicDelete(v, c)
 	case *command.TopicConfigure:
 		next, code = topicConfigure(v, c)
+	case *command.TopicGrow:
+		next, code = topicGrow(v, c)
 	case *command.ShardCreate:
 		next, code = shardCreate(v, c)
 	case *command.ReplicaAdd:

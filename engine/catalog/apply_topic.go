@@ -86,6 +86,28 @@ func topicConfigure(v *View, c *command.TopicConfigure) (*View, broker.Code) {
 	return next, broker.CodeNone
 }
 
+func topicGrow(v *View, c *command.TopicGrow) (*View, broker.Code) {
+	t, ok := v.TopicByID(c.Topic)
+	switch {
+	case !ok:
+		return v, broker.CodeUnknownTopicID
+	case int(c.From) != len(t.Shards):
+		return v, broker.CodeUnavailable // somebody else's change came first: look again
+	case len(c.Shards) == 0 || len(t.Shards)+len(c.Shards) > PartitionsPerTopicMax:
+		return v, broker.CodeInvalidPartitions
+	}
+	for _, s := range c.Shards {
+		if _, ok := v.Shard(s); !ok || s == CatalogShard {
+			return v, broker.CodeInvalidRequest
+		}
+	}
+	next := v.change()
+	changed := *t
+	changed.Shards = slices.Concat(t.Shards, c.Shards)
+	next.addTopic(&changed)
+	return next, broker.CodeNone
+}
+
 // addTopic adds a topic, or replaces the one with its id (whose name never changes).
 func (v *View) addTopic(t *Topic) {
 	i, replace := slices.BinarySearchFunc(v.topics, t.Name, func(t *Topic, n string) int { return strings.Compare(t.Name, n) })

@@ -100,6 +100,31 @@ func findKey(key string) (*ConfigKey, bool) {
 	return &configKeys[i], true
 }
 
+// KnownKey says whether there is such a key.
+func KnownKey(key string) bool { _, ok := findKey(key); return ok }
+
+// List is the list that a key of that type has in a configuration, or by default.
+func List(configs map[string]string, key string) ([]string, error) {
+	k, ok := findKey(key)
+	switch {
+	case !ok:
+		return nil, fmt.Errorf("the key %q is not known", key)
+	case k.Type != broker.TypeList:
+		return nil, fmt.Errorf("the key %q is not a list: its value can be set or deleted", key)
+	}
+	value, set := configs[key]
+	if !set {
+		value = k.Default
+	}
+	var list []string
+	for _, item := range strings.Split(value, ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			list = append(list, item)
+		}
+	}
+	return list, nil
+}
+
 func text(v int64) string { return strconv.FormatInt(v, 10) }
 
 func between(lo, hi int64) func(string) error {

@@ -176,6 +176,12 @@ func (w *world) run(d *datadriven.TestData) string {
 	case "configure":
 		_, items := a.configs(d.Input)
 		return resultString(w.apply(&command.TopicConfigure{Topic: topicID(d.CmdArgs[0].Key), ExpectedVersion: uint64(a.number("expect", 0)), Configs: items}))
+	case "grow":
+		shards, err := v.Spread(int32(a.number("by", 1)), "")
+		if err != nil {
+			return err.Error() + "\n"
+		}
+		return resultString(w.apply(&command.TopicGrow{Topic: topicID(d.CmdArgs[0].Key), From: uint32(a.number("from", 0)), Shards: shards}))
 	case "effective":
 		t, _ := v.Topic(d.CmdArgs[0].Key)
 		return fmt.Sprintf("%+v\n", t.Effective())

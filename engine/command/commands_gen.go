@@ -34,6 +34,7 @@ const (
 	KindReplicaAdd          Kind = 0x48
 	KindReplicaPromote      Kind = 0x49
 	KindReplicaRemove       Kind = 0x4a
+	KindTopicGrow           Kind = 0x4b
 	KindAppendResult        Kind = 0x81
 	KindPartitionResult     Kind = 0x82
 	KindSweepResult         Kind = 0x83
@@ -69,6 +70,7 @@ const (
 	VersionReplicaAdd          = 1
 	VersionReplicaPromote      = 1
 	VersionReplicaRemove       = 1
+	VersionTopicGrow           = 1
 	VersionAppendResult        = 1
 	VersionPartitionResult     = 1
 	VersionSweepResult         = 1
@@ -105,6 +107,7 @@ func Kinds() []Kind {
 		KindReplicaAdd,
 		KindReplicaPromote,
 		KindReplicaRemove,
+		KindTopicGrow,
 		KindAppendResult,
 		KindPartitionResult,
 		KindSweepResult,
@@ -142,6 +145,7 @@ func (k Kind) known() bool {
 		KindReplicaAdd,
 		KindReplicaPromote,
 		KindReplicaRemove,
+		KindTopicGrow,
 		KindAppendResult,
 		KindPartitionResult,
 		KindSweepResult,
@@ -204,6 +208,8 @@ func (k Kind) VersionMax() uint8 {
 		return VersionReplicaPromote
 	case KindReplicaRemove:
 		return VersionReplicaRemove
+	case KindTopicGrow:
+		return VersionTopicGrow
 	case KindAppendResult:
 		return VersionAppendResult
 	case KindPartitionResult:
@@ -273,6 +279,8 @@ func (k Kind) String() string {
 		return "ReplicaPromote"
 	case KindReplicaRemove:
 		return "ReplicaRemove"
+	case KindTopicGrow:
+		return "TopicGrow"
 	case KindAppendResult:
 		return "AppendResult"
 	case KindPartitionResult:
@@ -341,6 +349,8 @@ func newMessage(k Kind) Message {
 		return new(ReplicaPromote)
 	case KindReplicaRemove:
 		return new(ReplicaRemove)
+	case KindTopicGrow:
+		return new(TopicGrow)
 	case KindAppendResult:
 		return new(AppendResult)
 	case KindPartitionResult:
@@ -1520,6 +1530,51 @@ func (m *ReplicaRemove) Decode(b []byte) error {
 // String is one line.
 func (m *ReplicaRemove) String() string {
 	return fmt.Sprintf("ReplicaRemove Shard=%v Replica=%v", m.Shard, m.Replica)
+}
+
+// TopicGrow adds partitions to a topic, behind those it has.
+type TopicGrow struct {
+	Topic  broker.TopicID
+	From   uint32           // the partitions it has; another number: somebody else's change came first
+	Shards []broker.ShardID // of each new partition, by index
+}
+
+// Kind is KindTopicGrow.
+func (*TopicGrow) Kind() Kind { return KindTopicGrow }
+
+// AppendTo appends the message's bytes, in version 1.
+func (m *TopicGrow) AppendTo(dst []byte) []byte {
+	dst = append(dst, byte(KindTopicGrow), VersionTopicGrow)
+	dst = append(dst, m.Topic[:]...)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(m.From))
+	dst = binary.BigEndian.AppendUint32(dst, uint32(len(m.Shards)))
+	for i := range m.Shards {
+		dst = binary.BigEndian.AppendUint64(dst, uint64(m.Shards[i]))
+	}
+	return dst
+}
+
+// Decode reads exactly one TopicGrow, of any version.
+func (m *TopicGrow) Decode(b []byte) error {
+	var d decoder
+	if err := d.begin(b, KindTopicGrow, VersionTopicGrow); err != nil {
+		return err
+	}
+	m.Topic = broker.TopicID(d.id())
+	m.From = uint32(d.u32())
+	m.Shards = nil
+	if n := d.count(8); n > 0 {
+		m.Shards = make([]broker.ShardID, n)
+		for i := range m.Shards {
+			m.Shards[i] = broker.ShardID(d.u64())
+		}
+	}
+	return d.end(KindTopicGrow)
+}
+
+// String is one line.
+func (m *TopicGrow) String() string {
+	return fmt.Sprintf("TopicGrow Topic=%v From=%v Shards=%v", m.Topic, m.From, m.Shards)
 }
 
 // AppendResult answers Append.

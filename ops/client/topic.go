@@ -13,6 +13,8 @@ type Topic struct {
 	Create   TopicCreate   `cmd:"" help:"Create topics."`
 	List     TopicList     `cmd:"" help:"List topics."`
 	Describe TopicDescribe `cmd:"" help:"Show a topic's partitions, offsets and configuration."`
+	Alter    TopicAlter    `cmd:"" help:"Change a topic's configuration, or give it more partitions; takes effect at once."`
+	Trim     TopicTrim     `cmd:"" help:"Delete a partition's records below an offset."`
 	Delete   TopicDelete   `cmd:"" help:"Delete topics and all their records."`
 }
 

@@ -20,10 +20,15 @@ const (
 	keyApiVersions          int16 = 18 //nolint:revive // named as the protocol names it
 	keyCreateTopics         int16 = 19
 	keyDeleteTopics         int16 = 20
+	keyDeleteRecords        int16 = 21
 	keyInitProducerID       int16 = 22
 	keyOffsetForLeaderEpoch int16 = 23
 	keyDescribeConfigs      int16 = 32
+	keyAlterConfigs         int16 = 33
+	keyCreatePartitions     int16 = 37
 	keyDeleteGroups         int16 = 42
+	keyIncrementalAlter     int16 = 44
+	keyOffsetDelete         int16 = 47
 	keyDescribeCluster      int16 = 60
 )
 
@@ -63,10 +68,15 @@ func newAPIs(s *Server) map[int16]*api {
 		{key: keyApiVersions, min: 0, max: 4, layout: apiVersionsLayout(), handle: on(apiVersions)},
 		{key: keyCreateTopics, min: 2, max: 7, layout: createTopicsLayout(), handle: on(createTopics)},
 		{key: keyDeleteTopics, min: 1, max: 6, layout: deleteTopicsLayout(), handle: on(deleteTopics)},
+		{key: keyDeleteRecords, min: 0, max: 2, layout: deleteRecordsLayout(), handle: on(deleteRecords)},
 		{key: keyInitProducerID, min: 0, max: 5, layout: initProducerIDLayout(), handle: on(initProducerID)},
 		{key: keyOffsetForLeaderEpoch, min: 2, max: 4, layout: offsetForLeaderEpochLayout(), handle: on(offsetForLeaderEpoch)},
 		{key: keyDescribeConfigs, min: 1, max: 4, layout: describeConfigsLayout(), handle: on(describeConfigs)},
+		{key: keyAlterConfigs, min: 0, max: 2, layout: alterConfigsLayout(), handle: on(alterConfigs)},
+		{key: keyCreatePartitions, min: 0, max: 3, layout: createPartitionsLayout(), handle: on(createPartitions)},
 		{key: keyDeleteGroups, min: 0, max: 2, layout: deleteGroupsLayout(), handle: on(deleteGroups)},
+		{key: keyIncrementalAlter, min: 0, max: 1, layout: incrementalAlterConfigsLayout(), handle: on(incrementalAlterConfigs)},
+		{key: keyOffsetDelete, min: 0, max: 0, layout: offsetDeleteLayout(), handle: on(offsetDelete)},
 		{key: keyDescribeCluster, min: 0, max: 2, layout: describeClusterLayout(), handle: on(describeCluster)},
 	}
 	apis := make(map[int16]*api, len(list))

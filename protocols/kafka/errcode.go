@@ -54,6 +54,7 @@ const (
 	errMemberIDRequired            int16 = 79
 	errGroupMaxSizeReached         int16 = 81
 	errFencedInstanceID            int16 = 82
+	errGroupSubscribedToTopic      int16 = 86
 	errInvalidRecord               int16 = 87
 	errThrottlingQuotaExceeded     int16 = 89
 	errUnknownTopicID              int16 = 100

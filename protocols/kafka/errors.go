@@ -92,7 +92,9 @@ var (
 		broker.CodeOutcomeUnknown: errLeaderNotAvailable, broker.CodeUnavailable: errLeaderNotAvailable, broker.CodeStorageFull: errLeaderNotAvailable,
 		broker.CodeThrottled: errLeaderNotAvailable, broker.CodeShuttingDown: errLeaderNotAvailable, broker.CodeNotLeader: errLeaderNotAvailable,
 	}}
-	// topicErrors (CreateTopics, DeleteTopics, DescribeConfigs): admin clients look for the controller and retry on 41.
+	// trimErrors (DeleteRecords): the admin client looks for the leader again on 6 and retries on 19.
+	trimErrors = &family{"trim", true, nil}
+	// topicErrors (CreateTopics, CreatePartitions, DeleteTopics, DescribeConfigs, AlterConfigs): admin clients look for the controller and retry on 41.
 	topicErrors = &family{"topic", true, map[broker.Code]int16{
 		broker.CodeUnavailable: errNotController, broker.CodeShuttingDown: errNotController, broker.CodeNotLeader: errNotController,
 		broker.CodeStorageFull: errThrottlingQuotaExceeded,
@@ -110,6 +112,8 @@ var (
 	lookErrors = &family{"look", false, with(groupCodes, map[broker.Code]int16{broker.CodeOutcomeUnknown: errCoordinatorNotAvailable})}
 	// commitErrors (OffsetCommit, DeleteGroups) write what a client counts on.
 	commitErrors = &family{"commit", true, with(groupCodes, nil)}
+	// offsetDeleteErrors are for one offset of an OffsetDelete, which a member's subscription keeps.
+	offsetDeleteErrors = &family{"offset-delete", true, with(groupCodes, map[broker.Code]int16{broker.CodeGroupNotEmpty: errGroupSubscribedToTopic})}
 )
 
 // groupCodes are what all requests to a coordinator share.
