@@ -95,6 +95,7 @@ func (s *Supervisor) quiet() {
 func (s *Supervisor) inject(f Fault) {
 	w := s.w
 	w.Trace.Event("fault", "plan", "%v", f)
+	w.countFault(f.Verb)
 	p := w.Process(f.A)
 	switch f.Verb {
 	case Kill, Power:

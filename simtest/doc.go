@@ -31,17 +31,21 @@
 //	TALLYMQ_SIM_SEED=7          the seed of tests that take one from outside
 //	TALLYMQ_SIM_SEEDS=1..20     the seeds that TestSeedsAreEqual compares
 //	TALLYMQ_SIM_TRACE=file      write every event of the world to this file
+//	TALLYMQ_SIM_RESULT=file     write what the world came to, as JSON (package result)
+//	TALLYMQ_SIM_PLAN=file       take the plan, with its settings and seed, from this file
 //
 // # The parts
 //
 //	World ── Process (name, number, Host, Disk) ── Start, Kill, PowerLoss, Pause, Resume, Skew
 //	   ├──── network.Network    links, streams, Raft messages
 //	   ├──── disk.Disk          one per process that asks for it
-//	   ├──── Plan               faults drawn from the seed, printed, applied over time
+//	   ├──── settings           what else is drawn: Int, Bool, Duration, OneOf
+//	   ├──── Plan               settings, and faults applied over time: drawn from the seed, printed, read back
 //	   └──── trace.Log          every event, and the hash
 //	overlay       the patches to the runtime that make it all a function of the seed
 //	check         judges of client histories; they know nothing of the implementation
 //	point         coverage of rare places
+//	result        what the process of a world says when it ends
 //
 // Read run.go, then world.go, then raft_test.go for a whole example.
 package simtest

@@ -65,15 +65,30 @@ func (f Fault) String() string {
 	return fmt.Sprintf("%v %s %s for %v amount %g", f.At, f.Verb, where, f.For, f.Amount)
 }
 
-// A Plan is what goes wrong in a world, in order of time.
+// A Plan is what goes wrong in a world, in order of time, and what else of it was
+// drawn.
 type Plan struct {
-	Faults []Fault
-	Quiet  time.Duration // when everything is healed and started
+	Settings []Setting
+	Faults   []Fault
+	Quiet    time.Duration // when everything is healed and started
 }
 
-// String is the whole plan, one fault a line.
+// Setting is the value of a setting, if the plan has it.
+func (p Plan) Setting(name string) (value string, ok bool) {
+	for _, s := range p.Settings {
+		if s.Name == name {
+			return s.Value, true
+		}
+	}
+	return "", false
+}
+
+// String is the whole plan: settings, then one fault a line, then quiet.
 func (p Plan) String() string {
 	var b strings.Builder
+	for _, s := range p.Settings {
+		fmt.Fprintf(&b, "set %s %s\n", s.Name, s.Value)
+	}
 	for _, f := range p.Faults {
 		fmt.Fprintln(&b, f)
 	}
@@ -88,6 +103,13 @@ func ParsePlan(text string) (Plan, error) {
 		w := strings.Fields(line)
 		fail := func(err error) (Plan, error) { return Plan{}, fmt.Errorf("plan line %d: %q: %w", i+1, line, err) }
 		if len(w) == 0 || strings.HasPrefix(w[0], "#") {
+			continue
+		}
+		if w[0] == "set" {
+			if len(w) != 3 {
+				return fail(fmt.Errorf("want: set NAME VALUE"))
+			}
+			p.Settings = append(p.Settings, Setting{w[1], w[2]})
 			continue
 		}
 		at, err := time.ParseDuration(w[0])

@@ -175,7 +175,7 @@ func (p *Process) Skew(ahead time.Duration) {
 func (p *Process) Await(result <-chan error) error {
 	err := <-result
 	if err != nil && !errors.Is(err, ErrKilled) {
-		p.w.Violation("%v", fmt.Errorf("process %s: %w", p.name, err))
+		p.w.Anomaly("process-failed", p.name, "%v", fmt.Errorf("process %s: %w", p.name, err))
 	}
 	return err
 }

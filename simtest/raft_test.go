@@ -233,7 +233,7 @@ func raftScenario(t *testing.T, seed uint64, verbs []Verb) (acknowledged int) {
 		for _, name := range raftNodes {
 			s.Start(w.Process(name))
 		}
-		plan := NewPlan(w.Rand("plan"), PlanConfig{
+		plan := w.Plan(PlanConfig{
 			Nodes: raftNodes, Length: 40 * time.Second, Every: 2 * time.Second, Verbs: verbs, BrokenMax: 1,
 		})
 		t.Logf("plan:\n%v", plan)
@@ -273,6 +273,7 @@ func (c *raftRun) propose(client int, stop chan struct{}) {
 		shard := uint64(n%raftShards + 1)
 		cmd := fmt.Sprintf("c%d-%d", client, n)
 		err := c.proposeOnce(node, shard, cmd)
+		c.w.Count("proposals", 1)
 		c.w.Result(fmt.Sprintf("c%d", client), "%s at %s shard %d: %v", cmd, node, shard, err)
 		if err == nil {
 			c.mu.Lock()
@@ -280,6 +281,7 @@ func (c *raftRun) propose(client int, stop chan struct{}) {
 				c.acked[shard] = map[string]bool{}
 			}
 			c.acked[shard][cmd] = true
+			c.w.Count("acknowledged", 1)
 			c.count++
 			c.mu.Unlock()
 		}
@@ -322,7 +324,7 @@ func (c *raftRun) mustProgress(t *testing.T, when string) {
 				}
 			}
 			if err != nil {
-				c.w.Violation("no progress %s at %s, shard %d: %v", when, node, shard, err)
+				c.w.Anomaly("no-progress", fmt.Sprintf("%s shard %d", node, shard), "%s: %v", when, err)
 			}
 		}
 	}
@@ -350,7 +352,7 @@ func (c *raftRun) verify(t *testing.T) int {
 				}
 			}
 			if err != nil {
-				c.w.Violation("%s shard %d cannot be read: %v", node, shard, err)
+				c.w.Anomaly("unreadable", fmt.Sprintf("%s shard %d", node, shard), "%v", err)
 				continue
 			}
 			have := map[string]bool{}
@@ -364,12 +366,12 @@ func (c *raftRun) verify(t *testing.T) int {
 				}
 			}
 			if lost > 0 {
-				c.w.Violation("%s shard %d lost %d acknowledged entries", node, shard, lost)
+				c.w.Anomaly("lost-write", fmt.Sprintf("%s shard %d", node, shard), "%d acknowledged entries are not there", lost)
 			}
 			if first == nil {
 				first = got
 			} else if !slices.Equal(first, got) {
-				c.w.Violation("%s shard %d has other entries than %s", node, shard, raftNodes[0])
+				c.w.Anomaly("divergence", fmt.Sprintf("%s shard %d", node, shard), "other entries than on %s", raftNodes[0])
 			}
 		}
 	}

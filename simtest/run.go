@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"testing"
 	"testing/cryptotest"
 	"testing/synctest"
@@ -52,10 +53,17 @@ func SkipWithoutOverlay(t testing.TB) {
 
 // Run makes a world from the seed and runs body in it as the world's first
 // goroutine. When body returns all processes are killed and Run returns.
+//
+// TALLYMQ_SIM_RESULT names a file for the world's Result, TALLYMQ_SIM_PLAN one with
+// a plan: its seed, when it sets one, is used in place of the argument.
 func Run(t *testing.T, seed uint64, body func(w *World)) {
 	t.Helper()
 	if !Active() {
 		t.Fatal(howTo)
+	}
+	given, seed, err := givenPlan(t.Name(), seed)
+	if err != nil {
+		t.Fatal(err)
 	}
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
@@ -66,16 +74,26 @@ func Run(t *testing.T, seed uint64, body func(w *World)) {
 	full, done := traceFile(t)
 	defer done()
 	real := time.Now()
-	defer coverage.Start(seed)()
+	reached := coverages.New()
+	stopCounting := reached.Start(seed)
 	garbage := newCollector()
 	defer garbage.stop()
 	var w *World
 	// Deferred: a test that failed inside the bubble ends with it.
 	defer func() {
 		if w == nil {
+			stopCounting()
 			return
 		}
 		elapsed := time.Since(real)
+		stopCounting()
+		coverage.Merge(reached)
+		if unknown := w.unknownSettings(); len(unknown) > 0 {
+			t.Errorf("the plan sets what this world does not know: %v", unknown)
+		}
+		if err := w.writeResult(reached, elapsed); err != nil {
+			t.Error(err)
+		}
 		t.Logf("seed %d: %d events, hash %016x, simulated %v in %v (%.0f times real time)",
 			seed, w.Trace.Count(), w.Trace.Hash(), w.lasted.Round(time.Millisecond), elapsed.Round(time.Millisecond),
 			float64(w.lasted)/float64(elapsed))
@@ -89,32 +107,12 @@ func Run(t *testing.T, seed uint64, body func(w *World)) {
 		// Its package-level state is seeded from the clock and the host's name.
 		random.LockGuardedRand = random.NewLockedRand()
 		w = newWorld(t, seed, full, garbage)
+		w.given = given
 		hook.OnPanic(w.panicked)
 		defer point.Direct(w.actors)()
 		w.run(body)
 		w.close()
 	})
-}
-
-// traceFile opens the file for the whole trace, when one is asked for.
-func traceFile(t *testing.T) (*bufio.Writer, func()) {
-	path := os.Getenv("TALLYMQ_SIM_TRACE")
-	if path == "" {
-		return nil, func() {}
-	}
-	f, err := os.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	out := bufio.NewWriterSize(f, 1<<20)
-	return out, func() {
-		if err := out.Flush(); err != nil {
-			t.Error(err)
-		}
-		if err := f.Close(); err != nil {
-			t.Error(err)
-		}
-	}
 }
 
 // newTrace hands the trace a writer only when there is one.
@@ -129,6 +127,8 @@ func newWorld(t *testing.T, seed uint64, full *bufio.Writer, garbage *collector)
 	w := &World{
 		T: t, Seed: seed, Trace: newTrace(full), garbage: garbage,
 		processes: map[string]*Process{}, byNumber: map[uint32]*Process{}, numbers: bodyNumber, stopped: make(chan struct{}),
+		name: t.Name(), faults: map[string]int{}, operations: map[string]int{},
+		settings: []Setting{{WorldSetting, t.Name()}, {SeedSetting, strconv.FormatUint(seed, 10)}},
 	}
 	w.actors = &actors{w: w, places: map[string]*actor{}}
 	w.Net = network.New(w.Trace, w.Rand("network"), network.LAN)

@@ -90,7 +90,7 @@ func TestStreamClientsAndServer(t *testing.T) {
 		time.Sleep(20 * time.Second)
 		for _, name := range clients {
 			if answers[name] <= before[name] {
-				w.Violation("%s makes no progress after the faults ended", name)
+				w.Anomaly("no-progress", name, "no answer after the faults ended")
 			}
 		}
 	})
@@ -119,7 +119,7 @@ func ask(p *Process, address, line string) error {
 			return err
 		}
 		if got != line+"\n" {
-			p.w.Violation("asked %q, got %q", line, got)
+			p.w.Anomaly("wrong-answer", p.Name(), "asked %q, got %q", line, got)
 		}
 	}
 	return nil

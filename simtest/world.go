@@ -15,6 +15,7 @@ import (
 	"github.com/tallymq/tallymq/simtest/disk"
 	"github.com/tallymq/tallymq/simtest/internal/hook"
 	"github.com/tallymq/tallymq/simtest/network"
+	"github.com/tallymq/tallymq/simtest/result"
 	"github.com/tallymq/tallymq/simtest/trace"
 )
 
@@ -30,13 +31,20 @@ type World struct {
 	// (true) or a failure of the test. nil allows none.
 	PanicAllowed func(p *Process, value any) bool
 
-	mu        sync.Mutex
-	processes map[string]*Process
-	order     []*Process
-	byNumber  map[uint32]*Process
-	numbers   uint32
-	violation []string
-	actors    *actors
+	name string // of the test
+
+	mu         sync.Mutex
+	processes  map[string]*Process
+	order      []*Process
+	byNumber   map[uint32]*Process
+	numbers    uint32
+	actors     *actors
+	violations []result.Violation
+	faults     map[string]int
+	operations map[string]int
+	given      *Plan // the plan from outside, if any
+	plan       Plan
+	settings   []Setting // in the order in which they were asked for
 
 	garbage   *collector
 	waitMu    sync.Mutex
@@ -65,14 +73,22 @@ func (w *World) Result(client, format string, args ...any) {
 
 // Violation records that something promised did not hold; the test fails.
 func (w *World) Violation(format string, args ...any) {
-	text := fmt.Sprintf(format, args...)
-	line, _, _ := strings.Cut(text, "\n") // the trace has no stacks: they hold addresses
+	w.Anomaly("violation", "", format, args...)
+}
+
+// Anomaly is a Violation of a kind, at a place. The kind is what a shrinker keeps
+// while it makes a world smaller: one kind for one promise, without numbers in it.
+func (w *World) Anomaly(kind, where, format string, args ...any) {
+	v := result.Violation{Anomaly: kind, Where: where, Text: fmt.Sprintf(format, args...), AtNS: int64(w.Now())}
+	line, _, _ := strings.Cut(v.String(), "\n") // the trace has no stacks: they hold addresses
 	w.Trace.Event(trace.World, "checker", "VIOLATION: %s", line)
 	w.mu.Lock()
-	w.violation = append(w.violation, text)
+	if len(w.violations) < violationsMax {
+		w.violations = append(w.violations, v)
+	}
 	w.mu.Unlock()
 	if w.lasted == 0 { // afterwards the test may be over
-		w.T.Errorf("seed %d at %v: %s", w.Seed, w.Now(), text)
+		w.T.Errorf("seed %d at %v: %v", w.Seed, w.Now(), v)
 	}
 }
 
@@ -151,7 +167,7 @@ func (w *World) panicked(number uint32, value any) {
 	w.mu.Unlock()
 	stack := debug.Stack()
 	if p == nil {
-		w.Violation("the body panicked: %v\n%s", value, stack)
+		w.Anomaly("panic", "the body", "the body panicked: %v\n%s", value, stack)
 		w.end()
 		select {}
 	}
@@ -163,7 +179,7 @@ func (w *World) panicked(number uint32, value any) {
 			}
 			w.Trace.Event(trace.Fault, p.name, "panic: %s", strings.ReplaceAll(text, "\n", " "))
 			if w.PanicAllowed == nil || !w.PanicAllowed(p, value) {
-				w.Violation("process %s panicked: %v\n%s", p.name, value, stack)
+				w.Anomaly("panic", p.name, "process %s panicked: %v\n%s", p.name, value, stack)
 			}
 			p.end(number, false)
 		}()

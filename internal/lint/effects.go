@@ -21,6 +21,9 @@ var seams = []struct{ folder, suffix, reason string }{
 	{"consensus/journal", "_linux.go", "O_DIRECT and preallocation do not exist in vfs.FS; handed in by ops as a DirectOpener"},
 	{"engine/command/gen", ".go", "the generator of the commands, run by go generate"},
 	{"simtest", "/run.go", "runs a seed for a *testing.T and writes the trace it was asked for, outside the simulated world"},
+	{"simtest", "/environment.go", "reads and writes the files that whoever starts a world names, outside the simulated world"},
+	{"simtest/result", ".go", "is the file in which a world's process says what it came to"},
+	{"simtest/runner", ".go", "starts the processes of worlds, and keeps their files"},
 	{"simtest/overlay", ".go", "writes the build overlay before anything is simulated"},
 	{"simtest/internal/overlaypath", ".go", "prints where the build overlay is, for the go command"},
 }

@@ -126,7 +126,7 @@ func TestKafkaSurvivesThePlan(t *testing.T) {
 		}
 		reader := w.Process("reader")
 		reader.Start(func() error { return l.consume(reader, false, map[int32]int64{}) })
-		plan := simtest.NewPlan(w.Rand("plan"), simtest.PlanConfig{
+		plan := w.Plan(simtest.PlanConfig{
 			Nodes: l.c.Names, Clients: clients, Length: 30 * time.Second, Every: 2 * time.Second, Verbs: verbs, BrokenMax: 1,
 		})
 		t.Logf("plan:\n%v", plan)
@@ -137,15 +137,18 @@ func TestKafkaSurvivesThePlan(t *testing.T) {
 			select {
 			case err := <-done:
 				if err != nil {
-					w.Violation("producer %d: %v", i+1, err)
+					w.Anomaly("process-failed", fmt.Sprintf("p%d", i+1), "%v", err)
 				}
 			case <-time.After(2 * time.Minute):
-				w.Violation("producer %d has unanswered records two minutes after the faults ended", i+1)
+				w.Anomaly("no-progress", fmt.Sprintf("p%d", i+1), "unanswered records two minutes after the faults ended")
 			}
 		}
 		l.readAll(t)
+		w.Count("sends", len(l.h.Sends))
+		w.Count("acknowledged", l.acks)
+		w.Count("reads", len(l.h.Reads))
 		for _, v := range check.Kafka(&l.h) {
-			w.Violation("%v", v)
+			w.Anomaly(v.Anomaly, v.Where, "%s", v.Text)
 		}
 		if l.acks == 0 {
 			t.Error("nothing was acknowledged: the test shows nothing")
@@ -221,7 +224,7 @@ func (l *workload) readAll(t *testing.T) {
 				break
 			}
 			if try == 600 {
-				l.w.Violation("%s was read to %d of %d", where(i), got, ends[i])
+				l.w.Anomaly("unread", where(i), "read to %d of %d", got, ends[i])
 				break
 			}
 			time.Sleep(100 * time.Millisecond)

@@ -104,6 +104,9 @@ func (h *Host) dial(ctx context.Context, network, address string) (net.Conn, str
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	l := n.listeners[full]
+	if peer.refuse {
+		n.hits["dial refused"]++
+	}
 	if l == nil || peer.refuse || !peer.up || len(l.queue) == cap(l.queue) {
 		return nil, "refused", fail(os.NewSyscallError("connect", syscall.ECONNREFUSED))
 	}
@@ -129,6 +132,9 @@ func (n *Network) reach(ctx context.Context, from string, peer *Host, limit time
 			return err
 		}
 		if time.Now().After(deadline) {
+			n.mu.Lock()
+			n.hits["dial hung"]++
+			n.mu.Unlock()
 			return os.NewSyscallError("connect", syscall.ETIMEDOUT)
 		}
 	}

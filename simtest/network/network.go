@@ -2,6 +2,7 @@ package network
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"slices"
@@ -26,6 +27,7 @@ type Network struct {
 	raft      map[string]*raftEnd  // by Raft address
 	conns     map[uint64]*Conn     // both ends of every open stream
 	nextConn  uint64
+	hits      map[string]int // what became of single messages and streams
 }
 
 type raftEnd struct {
@@ -39,8 +41,15 @@ func New(log *trace.Log, rng *rand.Rand, base Profile) *Network {
 	return &Network{
 		log: log, rng: rng, base: base,
 		links: map[[2]string]*direction{}, hosts: map[string]*Host{},
-		listeners: map[string]*Listener{}, raft: map[string]*raftEnd{}, conns: map[uint64]*Conn{},
+		listeners: map[string]*Listener{}, raft: map[string]*raftEnd{}, conns: map[uint64]*Conn{}, hits: map[string]int{},
 	}
+}
+
+// Hits returns how many messages and streams each kind of fault came to hit.
+func (n *Network) Hits() map[string]int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return maps.Clone(n.hits)
 }
 
 func (n *Network) fault(where, format string, args ...any) {

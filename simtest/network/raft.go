@@ -118,14 +118,21 @@ func (c *raftConn) SendMessageBatch(batch raftpb.MessageBatch) error {
 	switch {
 	case d.cut:
 		copies, fate = 0, ": cut off"
+		n.hits["cut off"]++
 	case n.rng.Float64() < p.Loss:
 		copies, fate = 0, ": lost"
+		n.hits["lost"]++
 	case n.rng.Float64() < p.Duplicate:
 		copies, fate = 2, ": doubled"
+		n.hits["doubled"]++
 	}
 	n.log.Event(trace.Net, d.from+">"+d.to, "raft %d messages %d bytes %x%s", len(batch.Requests), len(frame), trace.Sum(frame), fate)
 	for range copies {
-		at := n.arrivalLocked(d, len(frame), n.rng.Float64() >= p.Reorder)
+		ordered := n.rng.Float64() >= p.Reorder
+		if !ordered {
+			n.hits["may overtake"]++
+		}
+		at := n.arrivalLocked(d, len(frame), ordered)
 		outside(func() { time.AfterFunc(time.Until(at), func() { c.arrive(d, frame) }) })
 	}
 	return nil
@@ -137,6 +144,7 @@ func (c *raftConn) arrive(d *direction, frame []byte) {
 	n.mu.Lock()
 	end := n.raft[c.target]
 	if end == nil || d.cut {
+		n.hits["lost on the way"]++
 		n.mu.Unlock()
 		return
 	}
@@ -169,6 +177,9 @@ func (s *snapshotConn) SendChunk(chunk raftpb.Chunk) error {
 	d := n.directionLocked(s.c.t.host.name, end.host.name)
 	wait := n.profileLocked(d).delay(n.rng, len(frame))
 	broken := d.cut || n.rng.Float64() < n.profileLocked(d).Loss
+	if broken {
+		n.hits["snapshot broken"]++
+	}
 	n.log.Event(trace.Net, d.from+">"+d.to, "snapshot chunk %d, %d bytes %x, broken %v", chunk.ChunkId, len(frame), trace.Sum(frame), broken)
 	number, down := end.host.number, end.host.down
 	n.mu.Unlock()

@@ -320,6 +320,7 @@ func (n *Network) ResetStreams(a, b string, chance float64) int {
 		delete(n.conns, id)
 		delete(n.conns, id^1)
 		n.fault(a+"-"+b, "stream %d reset", c.stream)
+		n.hits["stream reset"]++
 		cut++
 	}
 	return cut
