@@ -112,14 +112,7 @@ func describeTopic(t *broker.Topic, alive map[broker.NodeID]bool, q *kmsg.Metada
 		if p.Leader == broker.NoNode || !alive[p.Leader] {
 			to.ErrorCode, to.Leader = errLeaderNotAvailable, int32(broker.NoNode)
 		}
-		for _, n := range p.Replicas {
-			to.Replicas = append(to.Replicas, int32(n))
-			if alive[n] {
-				to.ISR = append(to.ISR, int32(n))
-			} else {
-				to.OfflineReplicas = append(to.OfflineReplicas, int32(n))
-			}
-		}
+		to.Replicas, to.ISR, to.OfflineReplicas = splitReplicas(p.Replicas, alive)
 	}
 	return m
 }

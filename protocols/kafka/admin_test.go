@@ -2,6 +2,7 @@ package kafka_test
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -83,6 +84,56 @@ func TestClientAltersConfigs(t *testing.T) {
 		for _, r := range resp.Resources {
 			if r.ErrorCode != kerr.InvalidRequest.Code {
 				t.Errorf("%+v: %v", q.Resources, kerr.ErrorForCode(r.ErrorCode))
+			}
+		}
+	}
+}
+
+// Pages of partitions, each as large as asked for, are together all of them, in order, once.
+func TestClientDescribesPartitionsByPages(t *testing.T) {
+	ctx := within(t)
+	w := newWorld(t, kafka.Limits{})
+	for name, n := range map[string]int32{"a": 3, "b": 1, "c": 5} {
+		w.topic(name, n)
+	}
+	c := w.client()
+	for _, names := range [][]string{nil, {"c", "a", "b", "a", "none"}} {
+		for limit := int32(0); limit < 11; limit++ {
+			q := kmsg.NewPtrDescribeTopicPartitionsRequest()
+			q.ResponsePartitionLimit = limit
+			for _, n := range names {
+				q.Topics = append(q.Topics, kmsg.DescribeTopicPartitionsRequestTopic{Topic: n})
+			}
+			var got []string
+			unknown := 0
+			for pages := 0; pages < 20; pages++ {
+				resp, err := q.RequestWith(ctx, c)
+				if err != nil {
+					t.Fatal(err)
+				}
+				n := 0
+				for _, topic := range resp.Topics {
+					if topic.ErrorCode == kerr.UnknownTopicOrPartition.Code {
+						unknown++
+					}
+					for _, p := range topic.Partitions {
+						got = append(got, fmt.Sprintf("%s%d", *topic.Topic, p.Partition))
+						n++
+						if p.LeaderID != 1 || len(p.ISR) != 1 || p.ErrorCode != 0 {
+							t.Errorf("%+v", p)
+						}
+					}
+				}
+				if n > max(int(limit), 1) {
+					t.Errorf("limit %d: %d partitions", limit, n)
+				}
+				if resp.NextCursor == nil {
+					break
+				}
+				q.Cursor = &kmsg.DescribeTopicPartitionsRequestCursor{Topic: resp.NextCursor.Topic, Partition: resp.NextCursor.Partition}
+			}
+			if s := fmt.Sprint(got); s != "[a0 a1 a2 b0 c0 c1 c2 c3 c4]" || unknown != len(names)/5 {
+				t.Errorf("%v limit %d: %s, %d unknown", names, limit, s, unknown)
 			}
 		}
 	}

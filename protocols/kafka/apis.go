@@ -30,6 +30,7 @@ const (
 	keyIncrementalAlter     int16 = 44
 	keyOffsetDelete         int16 = 47
 	keyDescribeCluster      int16 = 60
+	keyDescribePartitions   int16 = 75
 )
 
 // api is one kind of request.
@@ -78,6 +79,7 @@ func newAPIs(s *Server) map[int16]*api {
 		{key: keyIncrementalAlter, min: 0, max: 1, layout: incrementalAlterConfigsLayout(), handle: on(incrementalAlterConfigs)},
 		{key: keyOffsetDelete, min: 0, max: 0, layout: offsetDeleteLayout(), handle: on(offsetDelete)},
 		{key: keyDescribeCluster, min: 0, max: 2, layout: describeClusterLayout(), handle: on(describeCluster)},
+		{key: keyDescribePartitions, min: 0, max: 0, layout: describeTopicPartitionsLayout(), handle: on(describeTopicPartitions)},
 	}
 	apis := make(map[int16]*api, len(list))
 	for _, a := range list {

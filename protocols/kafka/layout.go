@@ -14,7 +14,7 @@ import (
 // tagged fields, up to 2^32, even after the bytes ran out. A walked body holds every element it claims.
 //
 // The text of a layout names fields in wire order: b h w l u = 1, 2, 4, 8, 16 bytes; s, n = string, nullable; y, z =
-// bytes, nullable; [ ... ] = array of structs; ( x ) = array of plain fields. 3+: or 0-12: before a field are the
+// bytes, nullable; [ ... ] = array of structs; ( x ) = array of plain fields; { ... } = nullable struct. 3+: or 0-12: before a field are the
 // versions that have it. Tagged fields at the end of each struct of a flexible version need no mention.
 type layout struct {
 	fields []field
@@ -46,13 +46,15 @@ func parseFields(text string, words []string, end string) (fs []field, rest []st
 			f.from, f.to = parseVersions(text, versions)
 			word = kind
 		}
-		invariant.Check(len(word) == 1 && strings.Contains("bhwlusnyz[(", word), "layout %q: field %q", text, word)
+		invariant.Check(len(word) == 1 && strings.Contains("bhwlusnyz[({", word), "layout %q: field %q", text, word)
 		f.kind = word[0]
 		switch f.kind {
 		case '[':
 			f.fields, words = parseFields(text, words, "]")
 		case '(':
 			f.fields, words = parseFields(text, words, ")")
+		case '{':
+			f.fields, words = parseFields(text, words, "}")
 		}
 		fs = append(fs, f)
 	}
@@ -181,6 +183,13 @@ func (w *walker) field(f *field) {
 		w.sized(2, true)
 	case 'y', 'z': // null is read as empty where it is not allowed
 		w.sized(4, true)
+	case '{':
+		if present := w.take(1); !w.bad && int8(present[0]) >= 0 {
+			w.fields(f.fields)
+			if w.flexible {
+				w.tags()
+			}
+		}
 	case '[', '(':
 		for n := w.length(4); n > 0 && !w.bad; n-- {
 			w.fields(f.fields)

@@ -50,6 +50,9 @@ const (
 	groupWaitSlack = 10 * time.Second
 	// groupWaitMax bounds JoinGroup and SyncGroup whatever time-out the client names.
 	groupWaitMax = 2 * time.Hour
+	// describedPartitionsMax bounds the partitions of one page of DescribeTopicPartitions (Kafka's
+	// max.request.partition.size.limit).
+	describedPartitionsMax = 2000
 	// fanOutMax bounds the partitions or topics of one request that are asked for at once.
 	fanOutMax = 16
 	// tagsMax bounds the tagged fields of a request: the codec loops over a claimed count and keeps a map of them.
