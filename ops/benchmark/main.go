@@ -48,7 +48,10 @@ func main() {
 	}
 }
 
-var works = []string{"produce", "single", "single64", "consume"}
+// consumeCold is consume after the page cache was emptied.
+const consumeCold = "consume-cold"
+
+var works = []string{"produce", "single", "single64", "consume", consumeCold}
 
 func run(o options) error {
 	if o.dir == "" {
@@ -69,7 +72,7 @@ func run(o options) error {
 			all[name] = map[string][]bench.Result{}
 		}
 		all[name][r.Work] = append(all[name][r.Work], r)
-		fmt.Printf("  %-16s %-9s %9.0f records/s %8.1f MB/s  p50 %7.2f ms  p99 %7.2f ms  errors %d\n", name, r.Work, r.Rate, r.MBps, r.P50ms, r.P99ms, r.Errors)
+		fmt.Printf("  %-16s %-12s %9.0f records/s %8.1f MB/s  p50 %7.2f ms  p99 %7.2f ms  errors %d\n", name, r.Work, r.Rate, r.MBps, r.P50ms, r.P99ms, r.Errors)
 	}
 	for round := range o.rounds {
 		fmt.Printf("round %d of %d\n", round+1, o.rounds)
@@ -103,7 +106,14 @@ func measure(o options, t target, note func(string, bench.Result)) error {
 	}
 	defer stop()
 	for _, w := range works {
-		args := append([]string{"bench", w, "--json", "--bootstrap", strings.Join(bootstrap, ","), "--partitions", fmt.Sprint(o.partitions), "--duration", o.seconds.String(),
+		command := w
+		if w == consumeCold {
+			command = "consume"
+			if err := evict(dir); err != nil {
+				return err
+			}
+		}
+		args := append([]string{"bench", command, "--json", "--bootstrap", strings.Join(bootstrap, ","), "--partitions", fmt.Sprint(o.partitions), "--duration", o.seconds.String(),
 			"--warmup", (o.seconds / 3).String()}, t.topic...)
 		cmd := exec.Command(o.bin, args...)
 		out, err := cmd.Output()
@@ -114,6 +124,7 @@ func measure(o options, t target, note func(string, bench.Result)) error {
 		if err := json.Unmarshal(out, &rs); err != nil {
 			return fmt.Errorf("%s: %w", w, err)
 		}
+		rs[0].Work = w
 		note(t.name, rs[0])
 	}
 	return nil
@@ -158,7 +169,7 @@ func report(all map[string]map[string][]bench.Result) {
 	rate := func(r bench.Result) float64 { return r.Rate }
 	p50 := func(r bench.Result) float64 { return r.P50ms }
 	fmt.Println("\nmedians over the rounds, and ratios to tallymq of the same size (above 1: tallymq has the greater figure)")
-	fmt.Printf("%-10s %-16s %12s %10s %12s %12s\n", "work", "target", "records/s", "p50 ms", "rate ratio", "p50 ratio")
+	fmt.Printf("%-12s %-16s %12s %10s %12s %12s\n", "work", "target", "records/s", "p50 ms", "rate ratio", "p50 ratio")
 	for _, w := range works {
 		for _, name := range []string{"tallymq-3", "kafka-3", "kafka-3-flushed", "raw-3", "tallymq-1", "raw-1"} {
 			r := median(name, w, rate)
@@ -173,7 +184,7 @@ func report(all map[string]map[string][]bench.Result) {
 			if l := median(name, w, p50); l > 0 {
 				p50Ratio = fmt.Sprintf("%.2f", median(own, w, p50)/l)
 			}
-			fmt.Printf("%-10s %-16s %12.0f %10.2f %12.2f %12s\n", w, name, r, median(name, w, p50), median(own, w, rate)/r, p50Ratio)
+			fmt.Printf("%-12s %-16s %12.0f %10.2f %12.2f %12s\n", w, name, r, median(name, w, p50), median(own, w, rate)/r, p50Ratio)
 		}
 	}
 }
