@@ -88,8 +88,8 @@ const (
 	hintAge = time.Second
 	// requestTimeout bounds one attempt of a request inside an operation that retries.
 	requestTimeout = 5 * time.Second
-	// spareBuffersMax is how many entry buffers a proposer keeps for reuse.
-	spareBuffersMax = 8
+	// spareBuffersMax is how many entry buffers a proposer keeps for reuse: for EntriesInFlight, and the one being filled.
+	spareBuffersMax = 5
 )
 
 func orDefault[T int | int64 | uint64 | time.Duration](v, d T) T {

@@ -12,7 +12,7 @@ const (
 	// grows while a frame arrives.
 	pieceBytes = 1 * mib
 	// keepBytes is the largest buffer that a connection keeps from one frame to the next.
-	keepBytes = 2 * mib
+	keepBytes = 1 * mib
 	// readBytes is a receiver's buffer: several small frames are taken with one read.
 	readBytes = 64 * kib
 	// connectionsMax bounds incoming connections: each peer has one per queue (four) and one per snapshot on its way.

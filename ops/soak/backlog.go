@@ -85,7 +85,7 @@ func backlog(s *soak) error {
 	if err != nil {
 		return err
 	}
-	s.judge(s.name+": heap that stays after all", growth(start, after, heapOf, 1), backlogHeapMax, size)
+	s.judge(s.name+": heap that stays after all", growth(start, after, heapOf, 1), backlogHeapMax+float64(len(s.cluster.Nodes)-1)*backlogHeapPerPeer, size)
 	return s.reopen(s.cluster.Nodes[0])
 }
 

@@ -34,15 +34,15 @@ const (
 	idleCPUMax = 0.10
 
 	// backlogHeapMax is the heap that may stay once all clients are gone: the journal's
-	// cache (64 MiB here), 8 spare entry buffers of a megabyte per shard, the footers' index.
-	backlogHeapMax = 160 * mib
+	// cache (64 MiB here), 5 spare entry buffers of up to a megabyte for each of four data shards, the footers' index;
+	// and of a cluster, for each other node, 8 connections' buffers of a megabyte and four more data shards' applied entries.
+	backlogHeapMax     = 160 * mib
+	backlogHeapPerPeer = 24 * mib
 
 	// backlogAllowance is what the resident set may exceed the memory limit by: the limit is
 	// the Go runtime's, a soft one. Beside it there are the program's text (about 25 MiB
-	// mapped) and what was freed and not yet returned; and where the limit's sum (docs/MEMORY.md)
-	// does not count it, what the Raft library keeps of applied entries until it
-	// clears its arrays, every five seconds: 30 MiB per shard were seen.
-	backlogAllowance = 192 * mib
+	// mapped) and what was freed and not yet returned.
+	backlogAllowance = 128 * mib
 )
 
 // How long and how much.
