@@ -10,9 +10,9 @@ import (
 	"pgregory.net/rapid"
 )
 
-// model is a correct broker of two partitions that is asked by a few clients one
+// simple is a correct broker of two partitions that is asked by a few clients one
 // after another; calls overlap only as far as their spans are drawn to.
-type model struct {
+type simple struct {
 	rng  *rand.Rand
 	now  time.Duration
 	h    History
@@ -20,7 +20,7 @@ type model struct {
 	next map[string]int
 }
 
-func (m *model) span() Span {
+func (m *simple) span() Span {
 	m.now += time.Duration(1 + m.rng.IntN(1000))
 	s := Span{Call: m.now}
 	m.now += time.Duration(1 + m.rng.IntN(1000))
@@ -30,7 +30,7 @@ func (m *model) span() Span {
 
 // clean makes a history that a correct system can produce.
 func clean(seed uint64, sends int) *History {
-	m := &model{rng: rand.New(rand.NewPCG(seed, 1)), logs: map[string][]string{}, next: map[string]int{}}
+	m := &simple{rng: rand.New(rand.NewPCG(seed, 1)), logs: map[string][]string{}, next: map[string]int{}}
 	m.h.Dense = true
 	committed := map[string]int64{}
 	partitions := []string{"t/0", "t/1"}
@@ -39,7 +39,7 @@ func clean(seed uint64, sends int) *History {
 		p := partitions[m.rng.IntN(2)]
 		switch m.rng.IntN(4) {
 		case 0:
-			m.h.Ends = append(m.h.Ends, End{m.span(), p, int64(len(m.logs[p]))})
+			m.h.Ends = append(m.h.Ends, End{Span: m.span(), Partition: p, Offset: int64(len(m.logs[p]))})
 		case 1:
 			if n := int64(len(m.logs[p])); n > committed[p] {
 				committed[p] = n
@@ -50,7 +50,7 @@ func clean(seed uint64, sends int) *History {
 			if committed[p] > 0 {
 				offset = committed[p]
 			}
-			m.h.Fetches = append(m.h.Fetches, Fetch{m.span(), "g", p, offset})
+			m.h.Fetches = append(m.h.Fetches, Fetch{Span: m.span(), Group: "g", Partition: p, Offset: offset})
 		}
 	}
 	for _, p := range partitions {
@@ -73,7 +73,7 @@ func clean(seed uint64, sends int) *History {
 	return &m.h
 }
 
-func (m *model) send(i int, partition, producer string) {
+func (m *simple) send(i int, partition, producer string) {
 	s := Send{Span: m.span(), Producer: producer, Sequence: m.next[producer+partition], Partition: partition, Value: fmt.Sprintf("v%d", i), Offset: -1}
 	m.next[producer+partition]++
 	stored := true
@@ -92,7 +92,7 @@ func (m *model) send(i int, partition, producer string) {
 	m.h.Sends = append(m.h.Sends, s)
 }
 
-func (m *model) read(consumer, partition string, from int, final bool) {
+func (m *simple) read(consumer, partition string, from int, final bool) {
 	for o, v := range m.logs[partition] {
 		if o >= from {
 			m.h.Reads = append(m.h.Reads, Read{At: m.now, Consumer: consumer, Partition: partition, Offset: int64(o), Value: v, Final: final})
@@ -216,28 +216,28 @@ var planted = []struct {
 	{"a committed offset falls", OffsetWentBack, func(h *History) {
 		last := h.Commits[len(h.Commits)-1]
 		h.Commits = append(h.Commits, Commit{Span: Span{1, 2}, Group: "g", Partition: last.Partition, Offset: 0})
-		h.Fetches = append(h.Fetches, Fetch{Span{last.Return + 1, last.Return + 2}, "g", last.Partition, 0})
+		h.Fetches = append(h.Fetches, Fetch{Span: Span{last.Return + 1, last.Return + 2}, Group: "g", Partition: last.Partition, Offset: 0})
 	}},
 	{"a committed offset is forgotten", OffsetWentBack, func(h *History) {
 		last := h.Commits[len(h.Commits)-1]
-		h.Fetches = append(h.Fetches, Fetch{Span{last.Return + 1, last.Return + 2}, "g", last.Partition, -1})
+		h.Fetches = append(h.Fetches, Fetch{Span: Span{last.Return + 1, last.Return + 2}, Group: "g", Partition: last.Partition, Offset: -1})
 	}},
 	{"a late commit of a zombie", OffsetWentBack, func(h *History) {
 		last := h.Commits[len(h.Commits)-1]
 		at := last.Return
-		h.Fetches = append(h.Fetches, Fetch{Span{at + 1, at + 2}, "g", last.Partition, last.Offset})
+		h.Fetches = append(h.Fetches, Fetch{Span: Span{at + 1, at + 2}, Group: "g", Partition: last.Partition, Offset: last.Offset})
 		h.Commits = append(h.Commits, Commit{Span: Span{at + 3, at + 4}, Group: "g", Partition: last.Partition, Offset: 0})
-		h.Fetches = append(h.Fetches, Fetch{Span{at + 5, at + 6}, "g", last.Partition, 0})
+		h.Fetches = append(h.Fetches, Fetch{Span: Span{at + 5, at + 6}, Group: "g", Partition: last.Partition, Offset: 0})
 	}},
 	{"an offset nobody committed", PhantomOffset, func(h *History) {
-		h.Fetches = append(h.Fetches, Fetch{Span{1, 2}, "g", "t/0", 1 << 20})
+		h.Fetches = append(h.Fetches, Fetch{Span: Span{1, 2}, Group: "g", Partition: "t/0", Offset: 1 << 20})
 	}},
 	{"a stale leader answers the end", StaleEnd, func(h *History) {
 		s := h.Sends[firstOK(h)]
-		h.Ends = append(h.Ends, End{Span{s.Return + 1, s.Return + 2}, s.Partition, s.Offset})
+		h.Ends = append(h.Ends, End{Span: Span{s.Return + 1, s.Return + 2}, Partition: s.Partition, Offset: s.Offset})
 	}},
 	{"the end falls", StaleEnd, func(h *History) {
-		h.Ends = append(h.Ends, End{Span{1 << 40, 1<<40 + 1}, "t/9", 5}, End{Span{1<<40 + 2, 1<<40 + 3}, "t/9", 4})
+		h.Ends = append(h.Ends, End{Span: Span{1 << 40, 1<<40 + 1}, Partition: "t/9", Offset: 5}, End{Span: Span{1<<40 + 2, 1<<40 + 3}, Partition: "t/9", Offset: 4})
 	}},
 	{"the log start falls", StartWentBack, func(h *History) {
 		h.Starts = append(h.Starts, Start{Span{1 << 40, 1<<40 + 1}, "t/0", 5}, Start{Span{1<<40 + 2, 1<<40 + 3}, "t/0", 4})
@@ -308,18 +308,18 @@ func TestAllowed(t *testing.T) {
 				{Span: at(1, 2), Group: "g", Partition: "t", Offset: 9},
 				{Span: at(5, 6), Group: "g", Partition: "t", Offset: 3, Rewind: true},
 			},
-			Fetches: []Fetch{{at(3, 4), "g", "t", 9}, {at(7, 8), "g", "t", 3}},
+			Fetches: []Fetch{{at(3, 4), "g", "t", 9, false}, {at(7, 8), "g", "t", 3, false}},
 		},
 		"a fetch that overlaps a commit sees either": {
 			Commits: []Commit{{Span: at(1, 2), Group: "g", Partition: "t", Offset: 1}, {Span: at(3, 9), Group: "g", Partition: "t", Offset: 2}},
-			Fetches: []Fetch{{at(4, 5), "g", "t", 1}, {at(6, 7), "g", "t", 2}},
+			Fetches: []Fetch{{at(4, 5), "g", "t", 1, false}, {at(6, 7), "g", "t", 2, false}},
 		},
 		"a commit of unknown outcome happens later": {
 			Commits: []Commit{
 				{Span: at(1, 2), Group: "g", Partition: "t", Offset: 1, Outcome: Unknown},
 				{Span: at(3, 4), Group: "g", Partition: "t", Offset: 2},
 			},
-			Fetches: []Fetch{{at(5, 6), "g", "t", 2}, {at(7, 8), "g", "t", 1}},
+			Fetches: []Fetch{{at(5, 6), "g", "t", 2, false}, {at(7, 8), "g", "t", 1, false}},
 		},
 		"a new session reads again": {
 			Sends: []Send{{Span: at(1, 2), Producer: "p", Partition: "t", Value: "a", Offset: 0}},

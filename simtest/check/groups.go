@@ -1,9 +1,9 @@
 package check
 
-// groups: no two members of one generation have the same partition.
+// assignments: no two members of one generation have the same partition.
 //
 //   - shared-assignment: they do.
-func (c *checker) groups() {
+func (c *checker) assignments() {
 	type key struct {
 		group      string
 		generation int

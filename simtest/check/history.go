@@ -1,9 +1,6 @@
 package check
 
-import (
-	"fmt"
-	"time"
-)
+import "time"
 
 // Outcome is what a client was told.
 type Outcome uint8
@@ -21,8 +18,12 @@ func (o Outcome) String() string { return [...]string{"ok", "failed", "unknown"}
 // Span is from when to when a client waited.
 type Span struct{ Call, Return time.Duration }
 
-// Before says that a had returned when b was called.
-func (a Span) Before(b Span) bool { return a.Return < b.Call }
+// Before says that a had returned when b was called. Nothing is before or after
+// what nobody timed.
+func (a Span) Before(b Span) bool { return a.Return < b.Call && a.timed() && b.timed() }
+
+// timed says that somebody looked at the clock.
+func (a Span) timed() bool { return a != Span{} }
 
 // A Send is one record that an application gave to a producer.
 type Send struct {
@@ -32,13 +33,15 @@ type Send struct {
 	Partition string
 	Value     string // unique
 	Outcome   Outcome
-	Offset    int64 // when OK; -1 when it was not told
+	Offset    int64  // when OK; -1 when it was not told
+	Key       string // of the record; matters in compacted partitions only
+	Tombstone bool   // the record deletes its key
 }
 
-// A Read is one record that a consumer was given. Reads of one session of a
+// A Read is one record that a consumer was given, at read_committed. Reads of one session of a
 // consumer stand in History in the order in which they were given.
 type Read struct {
-	At        time.Duration
+	At        time.Duration // 0 when nobody looked
 	Consumer  string
 	Session   int // a new one after each assignment or seek
 	Partition string
@@ -63,6 +66,9 @@ type Fetch struct {
 	Span
 	Group, Partition string
 	Offset           int64
+	// Stable says that the asker waits for transactions that are being closed
+	// (RequireStable). Without, the offsets of one may come after its end.
+	Stable bool
 }
 
 // An End is the end offset of a partition asked of the broker.
@@ -70,6 +76,7 @@ type End struct {
 	Span
 	Partition string
 	Offset    int64 // of the next record
+	Stable    bool  // it is the last stable offset (asked at read_committed)
 }
 
 // A Start is the log start of a partition asked of the broker: what lies below it
@@ -78,6 +85,14 @@ type Start struct {
 	Span
 	Partition string
 	Offset    int64
+}
+
+// An Epoch is what a producer of a transactional id was given; older ones are
+// fenced from then on.
+type Epoch struct {
+	Span
+	TransactionalID string
+	Epoch           int64
 }
 
 // An Assignment is what a member of a group was given in a generation.
@@ -96,8 +111,10 @@ type Digest struct {
 	Sum            uint64
 }
 
-// A History is everything that clients of one cluster saw.
+// A History is everything that clients of one cluster saw. Sends and Reads are short
+// forms of Ops.
 type History struct {
+	Ops         []Op
 	Sends       []Send
 	Reads       []Read
 	Commits     []Commit
@@ -105,19 +122,15 @@ type History struct {
 	Ends        []End
 	Starts      []Start
 	Assignments []Assignment
+	Epochs      []Epoch
 	Digests     []Digest
 	// Drained lists partitions that were read whole after everything (Read.Final).
 	Drained []string
 	// Dense says that every offset holds a record: no transactions, no compaction.
 	Dense bool
+	// Compacted lists partitions in which a record may go once a later one has its key.
+	Compacted []string
+	// Shards tells which partitions become visible at once: those of one shard. A
+	// partition that is not in it is alone.
+	Shards map[string]string
 }
-
-// A Violation is one thing that must not be.
-type Violation struct {
-	Anomaly string
-	Where   string // partition, group or shard
-	Text    string // one sentence with the records and clients concerned
-}
-
-// String is one line.
-func (v Violation) String() string { return fmt.Sprintf("%s in %s: %s", v.Anomaly, v.Where, v.Text) }

@@ -1,80 +1,125 @@
 package check
 
-// offsets: an offset holds one value, a value has one offset, and every value
-// was sent, to that partition, and not refused.
-//
-//   - inconsistent-offsets: an offset of a partition held two values, by what
-//     producers were told and consumers were given.
-//   - duplicate: a value is at more than one offset.
-//   - G1a: a consumer was given a value whose send had failed.
-//   - phantom: a consumer was given a value that nobody sent.
-//   - wrong-partition: a value is in another partition than it was sent to.
-func (c *checker) offsets() {
-	for _, partition := range sortedKeys(c.index.logs) {
-		l := c.index.logs[partition]
-		for _, offset := range sortedKeys(l.values) {
-			if v := l.values[offset]; len(v) > 1 {
-				c.violation(InconsistentOffsets, partition, "offset %d held %q", offset, v)
-			}
+import (
+	"cmp"
+	"slices"
+	"sort"
+)
+
+// log is one partition as far as clients have seen it.
+type log struct {
+	name    string
+	places  []place // while it is built
+	entries []entry // by offset
+	below   []int32 // of each entry, and one more: how many committed ones are before it
+}
+
+// place is where an event saw a value.
+type place struct {
+	offset int64
+	event  int32
+}
+
+// entry is one offset that holds something.
+type entry struct {
+	offset    int64
+	event     int32   // the first that saw its value
+	others    []int32 // events that saw other values there
+	committed bool    // not only read_uncommitted saw it
+	final     int32   // the event of the final reading
+}
+
+// place builds the logs: from sends that must have committed and know their offset,
+// and from all polls. Whatever becomes of an operation, what it polled is there.
+func (x *index) place() {
+	for i := range x.events {
+		e := &x.events[i]
+		if e.offset >= 0 && (e.poll || x.committed[e.op]) {
+			l := &x.logs[e.partition]
+			l.places = append(l.places, place{e.offset, int32(i)})
 		}
 	}
-	for _, value := range sortedKeys(c.index.places) {
-		places := c.index.places[value]
-		if len(places) > 1 {
-			c.violation(Duplicate, places[0].partition, "%q is at %v", value, places)
+	for i := range x.logs {
+		x.build(&x.logs[i])
+	}
+}
+
+// build makes a log's entries.
+func (x *index) build(l *log) {
+	// The value decides before the event, so that equal ones are neighbours.
+	slices.SortFunc(l.places, func(a, b place) int {
+		if c := cmp.Compare(a.offset, b.offset); c != 0 {
+			return c
 		}
-		s := c.index.sent[value]
-		if s == nil {
-			c.violation(Phantom, places[0].partition, "%q at %d was never sent", value, places[0].offset)
-			continue
+		if c := cmp.Compare(x.events[a.event].value, x.events[b.event].value); c != 0 {
+			return c
 		}
-		if s.Outcome == Failed && c.index.read[value] {
-			c.violation(AbortedRead, s.Partition, "%q at %d was read, but its send by %s failed", value, places[0].offset, s.Producer)
+		return cmp.Compare(a.event, b.event)
+	})
+	before := place{-1, none}
+	for _, p := range l.places {
+		e := &x.events[p.event]
+		fresh := p.offset != before.offset
+		if fresh {
+			l.entries = append(l.entries, entry{offset: p.offset, event: p.event, final: none})
 		}
-		for _, p := range places {
-			if p.partition != s.Partition {
-				c.violation(WrongPartition, s.Partition, "%q is at %v", value, p)
+		n := &l.entries[len(l.entries)-1]
+		if fresh || e.value != x.events[before.event].value {
+			x.found(e, p.offset)
+			if !fresh {
+				n.others = append(n.others, p.event)
 			}
+		}
+		n.committed = n.committed || !x.ops[e.op].Uncommitted
+		if e.poll && x.ops[e.op].Final {
+			n.final = p.event
+		}
+		before = p
+	}
+	l.places = nil
+	l.below = make([]int32, len(l.entries)+1)
+	for i := range l.entries {
+		l.below[i+1] = l.below[i]
+		if l.entries[i].committed {
+			l.below[i+1]++
 		}
 	}
 }
 
-// lost: what was acknowledged, and retention has not deleted, is there.
-//
-//   - lost-write: a send was acknowledged, consumers were given records at or
-//     beyond its offset, and nobody was given it.
-//   - unseen: a send was acknowledged and the final reading of its partition has not
-//     got it.
-//   - gap: in a dense history, the final reading has a hole.
-func (c *checker) lost() {
-	drained := map[string]bool{}
-	for _, p := range c.h.Drained {
-		drained[p] = true
+// found notes a new place of a value.
+func (x *index) found(e *event, offset int64) {
+	v := &x.values[e.value]
+	v.places++
+	if v.sender != none && x.events[v.sender].partition != e.partition {
+		return
 	}
-	final := map[string]bool{}
-	for _, partition := range sortedKeys(c.index.logs) {
-		l := c.index.logs[partition]
-		offsets := sortedKeys(l.final)
-		for i, offset := range offsets {
-			final[l.final[offset]] = true
-			if c.h.Dense && i > 0 && offset != offsets[i-1]+1 {
-				c.violation(Gap, partition, "the final reading goes from %d to %d", offsets[i-1], offset)
-			}
+	if v.low < 0 || offset < v.low {
+		v.low = offset
+	}
+	v.high = max(v.high, offset)
+}
+
+// at returns the index of the first entry at or above an offset.
+func (l *log) at(offset int64) int {
+	if len(l.entries) > 0 { // most logs are dense
+		if i := offset - l.entries[0].offset; i >= 0 && i < int64(len(l.entries)) && l.entries[i].offset == offset {
+			return int(i)
 		}
 	}
-	for i := range c.h.Sends {
-		s := &c.h.Sends[i]
-		if s.Outcome != OK {
-			continue
-		}
-		if c.starts.deleted(s.Partition, s.Offset, forever) {
-			continue
-		}
-		if drained[s.Partition] && !final[s.Value] {
-			c.violation(Unseen, s.Partition, "%q, acknowledged to %s at offset %d, is not in the final reading", s.Value, s.Producer, s.Offset)
-		}
-		if l := c.index.logs[s.Partition]; s.Offset >= 0 && s.Offset <= l.bound && !c.index.read[s.Value] {
-			c.violation(LostWrite, s.Partition, "%q, acknowledged to %s at offset %d, was read by nobody although %d was", s.Value, s.Producer, s.Offset, l.bound)
-		}
+	return sort.Search(len(l.entries), func(i int) bool { return l.entries[i].offset >= offset })
+}
+
+// between returns the indexes of the entries between two offsets, both excluded.
+func (l *log) between(after, before int64) (from, to int) {
+	from, to = l.at(after+1), l.at(before)
+	return from, max(from, to)
+}
+
+// offset is where an event's record is: where the event says, or where its value is
+// known to be; -1 when nobody knows.
+func (x *index) offset(e *event) int64 {
+	if e.poll && e.offset >= 0 {
+		return e.offset
 	}
+	return x.values[e.value].low
 }
