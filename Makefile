@@ -42,6 +42,10 @@ fuzz: ## run every fuzz target for 10 seconds
 sim: ## run SEEDS=5 seeds of the simulator, each twice in part
 	ops/scripts/sim.sh $(SEEDS)
 
+.PHONY: sim-mutants
+sim-mutants: ## plant every bug of simtest/mutants and count the seeds until the simulator finds it (RUN=regexp chooses)
+	$(GO) run ./simtest/mutants/plant -run '$(RUN)'
+
 .PHONY: crash
 crash: build ## three nodes under load, kill -9 for CRASH_SECONDS=60: nothing lost, doubled or out of order
 	$(GO) run ./ops/crash -bin $(BIN) -duration $(CRASH_SECONDS)s

@@ -25,6 +25,8 @@ var seams = []struct{ folder, suffix, reason string }{
 	{"simtest/result", ".go", "is the file in which a world's process says what it came to"},
 	{"simtest/runner", ".go", "starts the processes of worlds, and keeps their files"},
 	{"simtest/overlay", ".go", "writes the build overlay before anything is simulated"},
+	{"simtest/mutants", ".go", "patches copies of the sources, builds and runs worlds' processes, outside the simulated world"},
+	{"simtest/mutants/plant", ".go", "the command that does so"},
 	{"simtest/internal/overlaypath", ".go", "prints where the build overlay is, for the go command"},
 }
 

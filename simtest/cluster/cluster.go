@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"sync"
 	"time"
 
 	"github.com/tallymq/tallymq/ops/config"
@@ -35,6 +36,9 @@ type Cluster struct {
 
 	w *simtest.World
 	o Options
+
+	mu    sync.Mutex
+	nodes map[string]*node.Node // of the last incarnation that started
 }
 
 // Stopped is the panic by which a node that must not go on ends its process.
@@ -51,7 +55,7 @@ func New(w *simtest.World, o Options) *Cluster {
 	if o.Log == nil {
 		o.Log = slog.DiscardHandler
 	}
-	c := &Cluster{w: w, o: o}
+	c := &Cluster{w: w, o: o, nodes: map[string]*node.Node{}}
 	for i := range o.Nodes {
 		c.Names = append(c.Names, fmt.Sprintf("n%d", i+1))
 	}
@@ -92,8 +96,19 @@ func (c *Cluster) boot(p *simtest.Process) error {
 	if err != nil {
 		return err
 	}
+	c.mu.Lock()
+	c.nodes[p.Name()] = n
+	c.mu.Unlock()
 	go func() { panic(Stopped{<-n.Fatal()}) }()
 	return nil
+}
+
+// Node is the last incarnation of a node that started, nil when there is none. Use it
+// inside the node's process only, see Process.Do.
+func (c *Cluster) Node(name string) *node.Node {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.nodes[name]
 }
 
 // config is small in every limit, so that what is rare elsewhere is common here.
