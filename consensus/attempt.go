@@ -32,6 +32,7 @@ func (p *proposer) maybeOpen() {
 	if p.open.number == 0 {
 		p.open.number = rand.Uint64() | 1
 	}
+	atStreamOpened.Hit()
 	h := p.sender.Open(p.open.number, present)
 	p.open.at = time.Now()
 	p.mu.Unlock()
@@ -54,6 +55,7 @@ func (p *proposer) maybeStart(leads, applied, clock uint64) (starting bool) {
 		p.mu.Unlock()
 		return true
 	}
+	atLeaderStartSent.Hit()
 	p.start.at = time.Now()
 	p.mu.Unlock()
 	h := stream.Header{Kind: stream.KindLeaderStart, Node: p.node, ClockTerm: leads, Clock: clock, Wall: time.Now().UnixMilli()}

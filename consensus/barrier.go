@@ -24,6 +24,7 @@ func (h *Host) retry(ctx context.Context, fn func(ctx context.Context) error) er
 		if err == nil || errors.Is(err, dragonboat.ErrClosed) || errors.Is(err, dragonboat.ErrShardNotFound) || !dragonboat.IsTempError(err) {
 			return err
 		}
+		atAttemptRepeated.Hit()
 		if ctx.Err() != nil {
 			return errors.Join(context.Cause(ctx), err)
 		}

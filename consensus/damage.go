@@ -29,8 +29,10 @@ func (h *Host) OnDamage(d journal.Damage) {
 func (h *Host) repairInBackground(r *replica, d journal.Damage) {
 	switch {
 	case !d.Repairable:
+		atDamageBeyondRepair.Hit()
 		r.setDamaged(fmt.Errorf("%w: %v", ErrDamaged, d))
 	case d.Kind == journal.DamagedPayload:
+		atDamagedPayloadPulled.Hit()
 		// The rows know its name, so it is a missing payload like any other.
 		if err := r.payloads.begin(); err != nil {
 			r.setDamaged(fmt.Errorf("%w: %v: %w", ErrDamaged, d, err))
@@ -44,6 +46,7 @@ func (h *Host) repairInBackground(r *replica, d journal.Damage) {
 				if err == nil {
 					return
 				}
+				atRepairFailed.Hit()
 				h.o.Logger.Warn("entry not repaired yet", "damage", d.String(), "err", err)
 				sleep(ctx, 10*retryEvery)
 			}
@@ -68,10 +71,13 @@ func (h *Host) repairKnown(ctx context.Context, shard, replica uint64) (payloads
 		}
 		switch {
 		case !d.Repairable:
+			atStartDamaged.Hit()
 			return payloadsToo, fmt.Errorf("%w: %v", ErrDamaged, d)
 		case d.Kind == journal.DamagedPayload:
+			atStartPayloadsDamaged.Hit()
 			payloadsToo = true
 		default:
+			atStartRepairsEntry.Hit()
 			if err := h.repairEntry(ctx, d); err != nil {
 				return payloadsToo, fmt.Errorf("%w: %v: %w", ErrDamaged, d, err)
 			}
@@ -92,6 +98,7 @@ func (h *Host) repairEntry(ctx context.Context, d journal.Damage) error {
 			err = h.payloads.RepairEntry(d.Shard, d.Replica, e)
 		}
 		if err == nil {
+			atEntryRepaired.Hit()
 			h.o.Logger.Info("entry repaired from a peer", "damage", d.String(), "node", node)
 			return nil
 		}
@@ -132,6 +139,7 @@ func (h *Host) serveEntry(_ context.Context, _ NodeID, body []byte) ([]byte, err
 	applied := r.applied
 	r.mu.Unlock()
 	if index > applied {
+		atEntryNotApplied.Hit()
 		return nil, fmt.Errorf("entry %d is not applied here, only %d", index, applied)
 	}
 	e, err := h.payloads.ReadEntry(shard, r.replica, index)

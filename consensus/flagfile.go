@@ -59,6 +59,7 @@ func prepareFlagFile(fs vfs.FS, dir, raftAddress string, log *slog.Logger) error
 		if err := fs.Remove(path); err != nil && !isNotExist(err) {
 			return fmt.Errorf("consensus: remove torn %s: %w", path, err)
 		} else if err == nil {
+			atFlagFileTorn.Hit()
 			log.Warn("removed a flag file torn by a crash", "path", path)
 		}
 		return nil

@@ -20,6 +20,7 @@ func (h *Host) serveForwarded(s grpc.ServerStream) error {
 	}
 	shard := binary.LittleEndian.Uint64(hello.b)
 	if h.replica(shard) == nil {
+		atForwardRefused.Hit()
 		return s.SendMsg(&frame{[]byte{1}})
 	}
 	if err := s.SendMsg(&frame{[]byte{0}}); err != nil {
@@ -42,6 +43,7 @@ func (h *Host) serveForwarded(s grpc.ServerStream) error {
 		err := eachForward(in.b, func(id, term uint64, body []byte) {
 			r := h.replica(shard)
 			if r == nil {
+				atForwardTooLate.Hit()
 				a.add(id, nil, notApplied(ErrNoReplica))
 				return
 			}

@@ -61,6 +61,7 @@ func (f *forwarder) propose(p *Proposal) bool {
 	}
 	f.mu.Lock()
 	if f.closed != nil || f.retired {
+		atForwarderRetired.Hit()
 		closed := f.closed
 		f.mu.Unlock()
 		f.window.release(n)
@@ -104,6 +105,7 @@ func (f *forwarder) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 		case <-f.previous.drained:
+			atForwarderWaited.Hit()
 		}
 		f.previous = nil
 	}
@@ -131,6 +133,7 @@ func (f *forwarder) round(ctx context.Context) {
 			f.kick()
 			return // what still waits begins a new round
 		}
+		atForwardNextHost.Hit()
 		errs = append(errs, err)
 	}
 	f.mu.Lock()
@@ -138,6 +141,7 @@ func (f *forwarder) round(ctx context.Context) {
 	f.waiting = nil
 	f.maybeDrainedLocked()
 	f.mu.Unlock()
+	atForwardNowhere.Hit()
 	why := errors.Join(errs...)
 	for _, w := range waiting {
 		f.finish(w, nil, notApplied(why))
@@ -159,6 +163,7 @@ func (f *forwarder) broken(why error) {
 	f.maybeDrainedLocked()
 	f.mu.Unlock()
 	for _, id := range sortedKeys(out) {
+		atForwardBroke.Hit()
 		f.finish(out[id], nil, unknownOutcome(fmt.Errorf("forwarding broke: %w", why)))
 	}
 }
@@ -171,6 +176,7 @@ func (f *forwarder) expire() {
 		w := f.out[id]
 		if w.wait.done != nil && w.wait.ctx != nil && w.wait.ctx.Err() != nil {
 			ended = append(ended, w.wait.done)
+			atForwardExpired.Hit()
 			w.wait.done = nil
 			f.out[id] = w
 		}

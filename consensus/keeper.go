@@ -54,6 +54,7 @@ func (k *keeper) option() dragonboat.SnapshotOption {
 		k.samples = k.samples[1:]
 	}
 	if s := k.samples; len(s) > 0 && s[0].total <= k.total-k.keepBytes {
+		atLogShortened.Hit()
 		o.CompactionOverhead, o.CompactionIndex = 0, s[0].index
 	}
 	return o
@@ -69,6 +70,7 @@ func (k *keeper) taken(ok bool) {
 	k.asked = false
 	k.last = k.total
 	if !ok {
+		atSnapshotNotTaken.Hit()
 		k.last -= k.snapshotBytes / 2 // not at once again
 	}
 }

@@ -33,6 +33,7 @@ func (r *replica) advanceLocked(s *stream.State, started bool, now time.Time) {
 	changed := s.Term() != r.appliedTerm
 	r.appliedTerm, r.appliedNode = s.Term(), s.Leader()
 	if started && s.Leader() == r.host.o.Node {
+		atTermBegun.Hit()
 		r.baseClock, r.baseTime = s.Clock(), now
 	}
 	if changed {
@@ -76,6 +77,7 @@ func (r *replica) clockLocked() uint64 {
 func (r *replica) leaderUpdated(info raftio.LeaderInfo) {
 	r.mu.Lock()
 	if info.Term < r.raftTerm {
+		atLeaderWordOld.Hit()
 		r.mu.Unlock()
 		return
 	}

@@ -34,6 +34,7 @@ func (systemListener) LogDBCompacted(raftio.EntryInfo)             {}
 func (s systemListener) NodeDeleted(info raftio.NodeInfo) {
 	if r := s.h.replica(info.ShardID); r != nil && r.replica == info.ReplicaID {
 		r.mu.Lock()
+		atReplicaRemoved.Hit()
 		r.removed = true
 		r.mu.Unlock()
 	}

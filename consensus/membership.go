@@ -130,9 +130,11 @@ func (h *Host) localChangeAt(ctx context.Context, kind changeKind, shard, replic
 			return err
 		}
 		if at != nil && m.ConfigChangeID != *at {
+			atMembershipChanged.Hit()
 			return fmt.Errorf("%w: shard %d is at %d, not at %d", ErrMembershipChanged, shard, m.ConfigChangeID, *at)
 		}
 		if addr, ok := m.NonVoting[replica]; ok && kind == changeAddVoter {
+			atPromoted.Hit()
 			if err := h.checkWhole(ctx, shard, replica, addr); err != nil {
 				return err
 			}
@@ -151,6 +153,7 @@ func (h *Host) localChangeAt(ctx context.Context, kind changeKind, shard, replic
 			if ctx.Err() != nil || errors.Is(err, dragonboat.ErrClosed) || errors.Is(err, dragonboat.ErrInvalidAddress) || errors.Is(err, dragonboat.ErrShardNotFound) {
 				return fmt.Errorf("consensus: change membership of shard %d: %w", shard, err)
 			}
+			atChangeRepeated.Hit()
 			sleep(ctx, retryEvery)
 		}
 	}
@@ -164,6 +167,7 @@ func changeDone(m Membership, kind changeKind, replica ReplicaID) (bool, error) 
 	case kind == changeRemove:
 		return !voter && !follows, nil
 	case m.Removed[replica]:
+		atMemberRemovedBefore.Hit()
 		return false, fmt.Errorf("%w: replica %d", ErrReplicaRemoved, replica)
 	case kind == changeAddVoter:
 		return voter, nil
@@ -205,6 +209,7 @@ func (h *Host) serveWhole(_ context.Context, _ NodeID, body []byte) ([]byte, err
 		return nil, s.Damaged
 	}
 	if !s.Whole || s.Applied == 0 {
+		atPromotionTooEarly.Hit()
 		return nil, ErrNotWhole
 	}
 	return nil, nil

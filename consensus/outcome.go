@@ -43,6 +43,7 @@ func (p *proposer) installed(t stream.Stream) {
 	p.mu.Unlock()
 	p.kick()
 	for _, e := range finished {
+		atOutcomeJumpedOver.Hit()
 		e.finish(unknownOutcome(errInstalled))
 		p.window.release(e.bytes)
 	}
@@ -92,8 +93,10 @@ func (p *proposer) shut(why error) {
 	p.mu.Unlock()
 	for _, e := range pending {
 		if e.sent {
+			atStoppedInFlight.Hit()
 			e.finish(unknownOutcome(why))
 		} else {
+			atStoppedUnsent.Hit()
 			e.finish(notApplied(why))
 		}
 		p.window.release(e.bytes)

@@ -48,6 +48,7 @@ func (h *Host) readPast(shard, replica uint64) (past, error) {
 	if err != nil {
 		return p, fmt.Errorf("read bootstrap record: %w", err)
 	}
+	atReplicaReturns.Hit()
 	p.bootstrapped = true
 	if p.snapshot, err = h.logdb.GetSnapshot(shard, replica); err != nil {
 		return p, fmt.Errorf("read snapshot record: %w", err)
@@ -65,6 +66,7 @@ func (h *Host) readPast(shard, replica uint64) (past, error) {
 	case !boot.Join:
 		p.joinedAs = joinedVoter
 	case has(m.NonVotings, replica):
+		atSnapshotOfFollower.Hit()
 		p.joinedAs = joinedNonVoting
 	case has(m.Addresses, replica):
 		p.joinedAs = joinedVoter
@@ -103,9 +105,11 @@ func (h *Host) scanJoin(p *past, shard, replica, low uint64) error {
 			}
 			switch cc.Type {
 			case pb.AddNode:
+				atJoinedAsVoter.Hit()
 				p.joinedAs = joinedVoter
 				return nil
 			case pb.AddNonVoting:
+				atJoinedAsFollower.Hit()
 				p.joinedAs = joinedNonVoting
 				return nil
 			}

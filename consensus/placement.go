@@ -152,6 +152,7 @@ func (h *Host) askLeader(ctx context.Context, shard uint64, x *hint) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	x.asking, x.asked = false, time.Now()
+	atLeaderAsked.Hit()
 	if node != 0 && term >= x.term {
 		x.node, x.term = node, term
 	}

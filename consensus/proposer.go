@@ -152,6 +152,7 @@ func (p *proposer) run(turn <-chan struct{}) {
 		case <-p.stop:
 			return
 		case <-turn:
+			atForwarderDrained.Hit()
 			turn, p.held = nil, false
 		case <-p.wake:
 		case <-ticker.C:
@@ -198,6 +199,7 @@ func (p *proposer) step() (busy bool) {
 		p.mu.Lock()
 		e.request = rs
 		if err != nil {
+			atProposeRefused.Hit()
 			e.due = true // at the next tick; what follows would only be refused as a gap, and is due as well
 			break
 		}
@@ -244,11 +246,13 @@ func (p *proposer) tick(thorough bool) {
 	if len(p.flight) > 0 && !p.flight[0].due {
 		oldest := p.flight[0]
 		if dropped(oldest.request) || now.Sub(oldest.sentAt) >= p.limits.ResendAfter {
+			atEntrySentAgain.Hit()
 			p.againLocked()
 		}
 	}
 	p.mu.Unlock()
 	for _, done := range ended {
+		atOutcomeLate.Hit()
 		done(nil, unknownOutcome(context.DeadlineExceeded))
 	}
 }
@@ -268,6 +272,7 @@ func (p *proposer) resendLocked() {
 func (p *proposer) again() {
 	p.mu.Lock()
 	if len(p.flight) > 0 {
+		atLeaderChangedInFlight.Hit()
 		p.againLocked()
 	}
 	p.open.at, p.start.at = time.Time{}, time.Time{}

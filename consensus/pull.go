@@ -42,6 +42,7 @@ func newPuller(h *Host, shard, replica uint64, m Machine) (*puller, error) {
 	p := &puller{host: h, shard: shard, replica: replica, machine: m, whole: true}
 	p.mark = markPath(h.o.Dir, shard, replica)
 	if _, err := h.o.FS.Stat(p.mark); err == nil {
+		atPullResumed.Hit()
 		p.whole = false
 	} else if !isNotExist(err) {
 		return nil, fmt.Errorf("consensus: look for %s: %w", p.mark, err)
@@ -86,6 +87,7 @@ func (p *puller) loop(ctx context.Context) {
 			}
 		}
 		if err != nil && ctx.Err() == nil {
+			atPullInterrupted.Hit()
 			p.host.o.Logger.Warn("pulling payloads, will go on", "shard", p.shard, "replica", p.replica, "err", err)
 			sleep(ctx, 10*retryEvery)
 		}
@@ -102,6 +104,7 @@ func (p *puller) finish(generation uint64) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.generation != generation {
+		atPullOvertaken.Hit()
 		return errLookAgain
 	}
 	if err := p.host.o.FS.Remove(p.mark); err != nil && !isNotExist(err) {
@@ -110,6 +113,7 @@ func (p *puller) finish(generation uint64) error {
 	if err := syncDir(p.host.o.FS, p.host.o.Dir); err != nil {
 		return err
 	}
+	atReplicaWhole.Hit()
 	p.whole, p.running = true, false
 	p.host.o.Logger.Info("replica is whole", "shard", p.shard, "replica", p.replica, "pulled", p.pulled)
 	return nil
@@ -160,6 +164,7 @@ func (p *puller) fetch(ctx context.Context, names []journal.Name) (got int64, er
 		rest, bytes, err := p.fetchFrom(ctx, node, names)
 		got += bytes
 		if err != nil {
+			atPullNextPeer.Hit()
 			unreachable = err
 			continue
 		}
@@ -170,6 +175,7 @@ func (p *puller) fetch(ctx context.Context, names []journal.Name) (got int64, er
 		return got, fmt.Errorf("%d payloads not found yet: %w", len(names), errors.Join(ErrUnreachable, unreachable))
 	}
 	if len(names) > 0 {
+		atPullFoundNowhere.Hit()
 		sleep(ctx, retryEvery) // deleted, or not yet applied there; the next walk tells
 	}
 	return got, nil
@@ -192,6 +198,7 @@ func (p *puller) fetchFrom(ctx context.Context, node NodeID, names []journal.Nam
 	if err := p.host.payloads.WritePayloads(p.shard, p.replica, found); err != nil {
 		return names, 0, fmt.Errorf("store %d payloads: %w", len(found), err)
 	}
+	atPayloadsPulled.Hit()
 	have := make(map[journal.Name]bool, len(found))
 	for _, f := range found {
 		have[f.Name] = true

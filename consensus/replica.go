@@ -128,6 +128,7 @@ func (r *replica) Update(entries []sm.Entry) ([]sm.Entry, error) {
 // process before the owner could say why; so the apply worker stays here until the host is closed. Nothing was
 // published: no reader sees the entries, no caller hears that they were applied, no snapshot marks them as applied.
 func (r *replica) halt(entries []sm.Entry, err error) ([]sm.Entry, error) {
+	atApplyFailed.Hit()
 	r.setDamaged(err)
 	<-r.host.ctx.Done()
 	r.halted.Store(true)
@@ -147,6 +148,7 @@ func (r *replica) take(index uint64, started *bool) {
 		for i := range e.Commands[v.Skip:] {
 			c := &e.Commands[v.Skip+i]
 			if r.state.Stale(c) {
+				atStaleTerm.Hit()
 				r.slots = append(r.slots, slotStale)
 				continue
 			}
@@ -189,6 +191,7 @@ const snapshotVersion = 1
 
 // SaveSnapshot streams the rows to a peer; payloads are pulled by it afterwards.
 func (r *replica) SaveSnapshot(view any, w io.Writer, stop <-chan struct{}) error {
+	atSnapshotSent.Hit()
 	t := &tellingWriter{w: w}
 	_, err := t.Write([]byte{snapshotVersion})
 	if serr := r.machine.SaveSnapshot(view, t, stop); err == nil {
@@ -196,8 +199,10 @@ func (r *replica) SaveSnapshot(view any, w io.Writer, stop <-chan struct{}) erro
 	}
 	switch {
 	case t.err != nil:
+		atSnapshotSendBroke.Hit()
 		return t.err // dragonboat knows its own errors, however the machine wrapped them
 	case err != nil && isClosed(stop):
+		atSnapshotSendStopped.Hit()
 		return sm.ErrSnapshotStopped
 	}
 	return err
@@ -210,6 +215,7 @@ func (r *replica) RecoverFromSnapshot(src io.Reader, stop <-chan struct{}) error
 	if err := r.payloads.begin(); err != nil {
 		return fmt.Errorf("consensus: shard %d replica %d: mark the pull: %w", r.shard, r.replica, err)
 	}
+	atSnapshotReceived.Hit()
 	var version [1]byte
 	if _, err := io.ReadFull(src, version[:]); err != nil {
 		return fmt.Errorf("consensus: shard %d replica %d: read snapshot: %w", r.shard, r.replica, err)
@@ -220,6 +226,7 @@ func (r *replica) RecoverFromSnapshot(src io.Reader, stop <-chan struct{}) error
 	applied, meta, err := r.machine.InstallSnapshot(src, stop)
 	if err != nil {
 		if isClosed(stop) {
+			atInstallStopped.Hit()
 			return sm.ErrSnapshotStopped
 		}
 		return fmt.Errorf("consensus: shard %d replica %d: install snapshot: %w", r.shard, r.replica, err)
@@ -228,6 +235,7 @@ func (r *replica) RecoverFromSnapshot(src io.Reader, stop <-chan struct{}) error
 	if err != nil {
 		return fmt.Errorf("consensus: shard %d replica %d: installed snapshot: %w", r.shard, r.replica, err)
 	}
+	atSnapshotInstalled.Hit()
 	r.state = state
 	r.publish(applied, false)
 	r.proposer.installed(r.state.Stream(r.host.o.Node))

@@ -174,6 +174,7 @@ func (c *rpc) admit(ctx context.Context) (from NodeID, method string, err error)
 		return ""
 	}
 	if theirs := get(headerCluster); theirs != "" && c.cluster != "" && theirs != c.cluster {
+		atWrongCluster.Hit()
 		return 0, "", fmt.Errorf("%w: %q asked %q", ErrWrongCluster, theirs, c.cluster)
 	}
 	n, err := strconv.ParseInt(get(headerNode), 10, 32)

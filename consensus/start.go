@@ -61,6 +61,7 @@ func (h *Host) startReplica(ctx context.Context, spec ReplicaSpec) error {
 		return errors.Join(err, m.Close())
 	}
 	if repull {
+		atStartPulls.Hit()
 		if err := r.payloads.begin(); err != nil {
 			return errors.Join(err, m.Close())
 		}
@@ -85,12 +86,14 @@ func (h *Host) startReplica(ctx context.Context, spec ReplicaSpec) error {
 		if !errors.Is(err, dragonboat.ErrShardAlreadyExist) || ctx.Err() != nil {
 			break
 		}
+		atStartTooEarly.Hit()
 		sleep(ctx, retryEvery/4) // stopped a moment ago: dragonboat closes the machine before it forgets the replica
 	}
 	if err != nil {
 		r.proposer.shut(ErrClosed)
 		h.unregister(r)
 		if errors.Is(err, dragonboat.ErrReplicaRemoved) {
+			atStartRemoved.Hit()
 			err = fmt.Errorf("%w: %w", ErrReplicaRemoved, err)
 		}
 		return errors.Join(err, m.Close())
@@ -121,10 +124,12 @@ func (h *Host) openReplica(ctx context.Context, spec ReplicaSpec, m Machine, pas
 		return nil, fmt.Errorf("open machine: %w", err)
 	}
 	if applied > past.lastIndex {
+		atRowsAheadOfLog.Hit()
 		// dragonboat would skip later entries up to applied, silently: divergence.
 		return nil, fmt.Errorf("%w: rows are at %d, the log ends at %d", ErrDamaged, applied, past.lastIndex)
 	}
 	if past.snapshot.Dummy && past.snapshot.OnDiskIndex > applied {
+		atRowsBehindLog.Hit()
 		// The entries in between are gone; dragonboat would panic at every start (#410).
 		return nil, fmt.Errorf("%w: rows are at %d, the log begins behind %d", ErrDamaged, applied, past.snapshot.OnDiskIndex)
 	}

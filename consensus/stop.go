@@ -61,6 +61,7 @@ func (h *Host) RemoveReplicaData(shard, replica uint64) error {
 		if !errors.Is(err, dragonboat.ErrShardNotStopped) || ctx.Err() != nil {
 			return fmt.Errorf("consensus: remove data of shard %d replica %d: %w", shard, replica, err)
 		}
+		atRemoveWaits.Hit()
 		sleep(ctx, retryEvery) // still being unloaded
 	}
 	if err := h.payloads.ForgetReplica(shard, replica); err != nil {
@@ -75,6 +76,7 @@ func (h *Host) RemoveReplicaData(shard, replica uint64) error {
 func (h *Host) snapshotInBackground(r *replica) {
 	ok := h.background(r.shard, r.replica, func(ctx context.Context) {
 		for !r.payloads.isWhole() && ctx.Err() == nil {
+			atSnapshotWaitsForPull.Hit()
 			sleep(ctx, 10*retryEvery)
 		}
 		ctx, cancel := context.WithTimeout(ctx, snapshotTimeout)
@@ -84,6 +86,7 @@ func (h *Host) snapshotInBackground(r *replica) {
 		if err != nil && ctx.Err() == nil && !errors.Is(err, dragonboat.ErrRejected) {
 			h.o.Logger.Warn("snapshot not taken", "shard", r.shard, "replica", r.replica, "err", err)
 		} else if err == nil {
+			atSnapshotTaken.Hit()
 			h.o.Logger.Debug("snapshot taken", "shard", r.shard, "replica", r.replica, "index", index)
 		}
 	})

@@ -76,6 +76,7 @@ func (j *Journal) reserveLocked(ds []descriptor, urgent bool) (*openBatch, error
 			}
 			return b, nil
 		}
+		atBatchFull.Hit()
 		a.open.urgent = true
 		j.wake()
 		a.room.Wait()
@@ -145,6 +146,7 @@ func (j *Journal) lazily(d descriptor, body []byte) error {
 		a.putLocked(a.open, p)
 	default:
 		a.deferred = append(a.deferred, p)
+		atRecordDeferred.Hit()
 	}
 	if a.open.used > lazyBytesMax && !a.open.urgent {
 		a.open.urgent = true

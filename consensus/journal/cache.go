@@ -63,6 +63,7 @@ func (c *cache) block(need int64) *block {
 }
 
 func (c *cache) evictLocked() {
+	atBlockEvicted.Hit()
 	old := c.blocks[0]
 	c.blocks = slices.Delete(c.blocks, 0, 1)
 	c.bytes -= int64(len(old.mem))
@@ -147,6 +148,7 @@ func (c *indexCache) put(p position, rows []row) {
 
 // halveLocked drops the older half at once: a sort now and then instead of a list touched at every read.
 func (c *indexCache) halveLocked() {
+	atIndexEvicted.Hit()
 	used := make([]uint64, 0, len(c.blocks))
 	for _, b := range c.blocks {
 		used = append(used, b.used)

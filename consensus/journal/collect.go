@@ -179,6 +179,7 @@ func (c *cycle) raft(v *verdict, rd *reader, g group, limit int64) error {
 	}
 	return c.rows(v, rd, g, first, func(w row) bool {
 		if c.j.places(g.id, v.segment.number, &w) {
+			atEntryPinsSegment.Hit()
 			v.restate = append(v.restate, liveEntry{g.id, w})
 			bytes += int(w.length)
 		}
@@ -191,6 +192,7 @@ func (c *cycle) raft(v *verdict, rd *reader, g group, limit int64) error {
 func (c *cycle) rows(v *verdict, rd *reader, g group, lo uint64, yield func(row) bool) error {
 	err := c.j.groupRows(rd, v.segment.view(), g, lo, yield)
 	if errors.Is(err, ErrDamaged) {
+		atCollectIndexDamaged.Hit()
 		c.j.reindexLater(v.segment.number)
 		v.keep = true
 		return nil
@@ -294,6 +296,7 @@ func (c *cycle) finish() error {
 	if len(victims) == 0 {
 		return nil
 	}
+	atSegmentsToFree.Hit()
 	fresh, victims, err := c.relocate(victims)
 	if err != nil || len(victims) == 0 {
 		return err
@@ -323,6 +326,7 @@ func (c *cycle) free(fresh *segment, victims []*verdict) error {
 	j := c.j
 	var ds []descriptor
 	if fresh != nil {
+		atPayloadsMoved.Hit()
 		ds = append(ds, descriptor{kind: kindSegmentAdded, index: fresh.number, term: uint64(fresh.end)})
 		j.mu.Lock()
 		j.arriving = fresh
@@ -340,6 +344,7 @@ func (c *cycle) free(fresh *segment, victims []*verdict) error {
 		return b.err
 	}
 	for _, v := range victims {
+		atSegmentFreed.Hit()
 		j.readers.drop(v.segment.number)
 		j.damage.freed(v.segment.number)
 		if err := j.recycle(v.segment.number); err != nil {
@@ -358,6 +363,7 @@ func (j *Journal) applySegmentLocked(rec *record) error {
 	l := j.ledger
 	if rec.kind == kindSegmentRemoved {
 		if s := l.segments[rec.index]; s != nil {
+			atSegmentDropped.Hit()
 			l.drop(s)
 		}
 		return nil
@@ -365,6 +371,7 @@ func (j *Journal) applySegmentLocked(rec *record) error {
 	s := j.arriving
 	j.arriving = nil
 	if s == nil || s.number != rec.index { // while recovering
+		atRecoveredMoved.Hit()
 		s = &segment{number: rec.index, end: int64(rec.term), payload: true}
 		if err := j.loadSegment(s, map[replicaID]uint64{}); err != nil {
 			return err
@@ -414,6 +421,7 @@ func (j *Journal) places(id replicaID, segment uint64, w *row) bool {
 
 // ForgetReplica frees what is left of a removed replica, its payloads too: nobody names them any more.
 func (j *Journal) ForgetReplica(shard, replica uint64) error {
+	atReplicaForgotten.Hit()
 	j.collectMu.Lock() // nothing of it may be under way into a new segment
 	defer j.collectMu.Unlock()
 	return j.renew(descriptor{kind: kindForget, id: replicaID{shard, replica}}, nil)

@@ -19,6 +19,7 @@ func (j *Journal) commit() {
 		case <-idle.C:
 			// A marker, with the records that waited without need of a sync: its header proves the sync before it.
 			if b := j.take(!proven || j.waiting()); b != nil {
+				atMarkerWritten.Hit()
 				j.write(b)
 			}
 			proven = true
@@ -76,6 +77,7 @@ func (j *Journal) writeBatch(b *openBatch) error {
 	l := j.ledger
 	size := b.size(0, 0)
 	if l.active.end+size+l.active.room(b.count) > j.opts.SegmentBytes && l.active.end > j.headEnd {
+		atRolled.Hit()
 		if err := j.roll(); err != nil {
 			return err
 		}
@@ -187,6 +189,7 @@ func (j *Journal) failed() error {
 // fail stops the append path for good.
 func (j *Journal) fail(err error) {
 	j.append.mu.Lock()
+	atAppendFailed.Hit()
 	if j.append.err == nil {
 		j.append.err = fmt.Errorf("%w: %w", ErrStopped, err)
 	}

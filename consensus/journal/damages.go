@@ -30,6 +30,7 @@ func (d *damages) add(x Damage) {
 	if _, ok := d.known[k]; ok {
 		return
 	}
+	atDamageFound.Hit()
 	d.known[k] = x
 	d.report(x)
 }
@@ -47,6 +48,7 @@ func (d *damages) found(rec *record, raft bool) {
 // lost takes in what recovery did not find of a replica.
 func (d *damages) lost(r *replica) {
 	if r.uncertain {
+		atStateLost.Hit()
 		d.add(Damage{Shard: r.id.shard, Replica: r.id.replica, Kind: LostState})
 	}
 	n := 0
@@ -54,6 +56,7 @@ func (d *damages) lost(r *replica) {
 		if r.entries[i].segment == 0 && n < lostEntriesMax {
 			n++
 			index := r.first + uint64(i)
+			atEntryLost.Hit()
 			d.add(Damage{Shard: r.id.shard, Replica: r.id.replica, Index: index, Kind: LostEntry, Repairable: index <= r.state.Commit})
 		}
 	}
@@ -92,6 +95,7 @@ func (d *damages) current(l *ledger) {
 }
 
 func (d *damages) segment(s *segment) {
+	atSegmentLost.Hit()
 	d.add(Damage{Segment: s.number, Length: s.end, Kind: LostSegment})
 }
 
@@ -126,6 +130,7 @@ func (d *damages) applied(rec *record) {
 		if void {
 			delete(d.known, k)
 			if rec.kind == kindRestate || rec.kind == kindPayload {
+				atDamageRepaired.Hit()
 				d.repaired++
 			}
 		}

@@ -58,6 +58,7 @@ func (p *patience) stop() bool {
 	p.j.mu.RUnlock()
 	pause := time.Duration(0)
 	if now != p.seen {
+		atGaveWay.Hit()
 		pause = giveWay
 	}
 	p.seen = now
@@ -128,6 +129,7 @@ func (j *Journal) reindex(number uint64) error {
 	}
 	j.mu.Lock()
 	if j.ledger.segments[number] == s && s.rows == nil {
+		atIndexAnew.Hit()
 		s.rows, s.rowCount, s.groups = x.rows, x.count, nil
 		j.indexCache.drop(number)
 		j.mu.Unlock()

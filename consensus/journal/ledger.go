@@ -100,6 +100,7 @@ func (l *ledger) apply(rec *record) error {
 			// Overwritten since, then by a higher term: the entry must not come back. A lower term is found here only
 			// while recovering: the segment that overwrote it was freed after this record said its entry again.
 			if e := r.at(rec.index); e.segment != 0 && e.term > rec.term {
+				atRestatedTooLate.Hit()
 				return nil
 			}
 			*r.at(rec.index) = entryOf(rec.segment, &w)
@@ -116,6 +117,7 @@ func (l *ledger) apply(rec *record) error {
 	case kindReset:
 		r.gone = false
 		r.keepSnapshot(rec.index, rec.term, rec.body)
+		atLogReset.Hit()
 		r.begin(rec.index + 1)
 		if s := l.active.rows[rec.id]; s != nil {
 			s.cut(rec.index + 1)
@@ -126,6 +128,7 @@ func (l *ledger) apply(rec *record) error {
 	case kindTrim:
 		r.trim(rec.index)
 	case kindRemove:
+		atReplicaRemoved.Hit()
 		*r = replica{id: r.id, gone: true}
 	case kindForget:
 		delete(l.replicas, rec.id)

@@ -241,6 +241,7 @@ func (j *Journal) ReadRaftState(shard, replica, snapshotIndex uint64) (raftio.Ra
 	s.State.Commit = max(s.State.Commit, r.snapshotIndex)
 	if len(r.entries) == 0 || r.last() <= snapshotIndex {
 		// Nothing above the snapshot. A log that ends below it says nothing: an empty range is the honest answer.
+		atLogBehindSnapshot.Hit()
 		s.FirstIndex, s.EntryCount = snapshotIndex+1, 0
 		if len(r.entries) > 0 && r.last() == snapshotIndex {
 			s.FirstIndex, s.EntryCount = r.first, uint64(len(r.entries))
@@ -281,13 +282,16 @@ func (j *Journal) raftEntry(id replicaID, index uint64, buf []byte) (e pb.Entry,
 			return e, buf, err
 		}
 		if deadline == nil {
+			atEntryAwaitsRepair.Hit()
 			t := time.NewTimer(repairWait)
 			defer t.Stop()
 			deadline = t.C
 		}
 		select {
 		case <-repaired:
+			atEntryRepairedInTime.Hit()
 		case <-deadline:
+			atEntryNotRepaired.Hit()
 			return e, buf, err
 		case <-j.stop:
 			return e, buf, ErrClosed
@@ -319,6 +323,7 @@ func (j *Journal) tryRaftEntry(id replicaID, index uint64, buf []byte) (e pb.Ent
 	w := at.row(index)
 	e, buf, err = j.decodeRow(at.segment, &w, buf)
 	if d := (*Damage)(nil); errors.As(err, &d) {
+		atEntryDamaged.Hit()
 		d.Shard, d.Replica, d.Kind, d.Repairable = id.shard, id.replica, DamagedEntry, true
 		j.damage.add(*d)
 	}

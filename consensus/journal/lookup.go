@@ -171,6 +171,7 @@ func (j *Journal) entriesOf(s *segment, id replicaID, lo, hi uint64, yield func(
 		if err == nil || !errors.Is(err, ErrDamaged) {
 			return err
 		}
+		atPlaceRescans.Hit()
 		if err := j.rescan(s, map[replicaID]uint64{}); err != nil {
 			return err
 		}

@@ -38,9 +38,11 @@ func (j *Journal) ReadPayload(shard, replica uint64, n Name, dst []byte) ([]byte
 			dst = b
 			return true, nil
 		case errors.Is(err, ErrDamaged):
+			atPayloadDamaged.Hit()
 			damaged = err
 			return false, nil
 		case errors.Is(err, ErrMismatch), errors.Is(err, ErrNotFound):
+			atPayloadElsewhere.Hit()
 			return false, nil
 		}
 		return false, err
@@ -56,6 +58,7 @@ func (j *Journal) ReadPayload(shard, replica uint64, n Name, dst []byte) ([]byte
 		return dst, fmt.Errorf("payload %v of %d/%d: %w", n, shard, replica, err)
 	}
 	if d := j.lostSegment(); d != nil {
+		atPayloadPerhapsLost.Hit()
 		return dst, fmt.Errorf("payload %v of %d/%d, perhaps there: %w", n, shard, replica, d)
 	}
 	return dst, fmt.Errorf("payload %v of %d/%d: %w", n, shard, replica, ErrNotFound)
@@ -155,6 +158,7 @@ func (j *Journal) candidates(id replicaID, index uint64, try func(*candidate) (b
 			})
 			if errors.Is(err, ErrDamaged) {
 				// The batches still know: the index is made anew, in the background.
+				atLookupIndexDamaged.Hit()
 				j.reindexLater(f.number)
 				bad = err
 				continue
@@ -306,12 +310,14 @@ func (j *Journal) RepairEntry(shard, replica uint64, e pb.Entry) error {
 		return fmt.Errorf("repair entry %d of %d/%d: %w", e.Index, shard, replica, err)
 	}
 	if !lost && want != e.Term {
+		atRepairOfOtherTerm.Hit()
 		return fmt.Errorf("repair entry %d of %d/%d: term %d, not %d: %w", e.Index, shard, replica, want, e.Term, ErrMismatch)
 	}
 	d, err := entryDescriptor(kindRestate, id, &e)
 	if err != nil {
 		return err
 	}
+	atEntryRestated.Hit()
 	return j.submitPlan(&plan{ds: []descriptor{d}, bodies: []body{{entry: &e}}})
 }
 

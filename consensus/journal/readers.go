@@ -76,6 +76,7 @@ func (r *readers) closeOldestLocked() {
 		}
 	}
 	if oldest != nil {
+		atReaderClosed.Hit()
 		_ = oldest.file.Close()
 		delete(r.open, oldest.number)
 	}
@@ -86,6 +87,7 @@ func (r *readers) drop(number uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for r.open[number] != nil && r.open[number].refs > 0 {
+		atDropWaits.Hit()
 		r.idle.Wait()
 	}
 	if rd := r.open[number]; rd != nil {

@@ -20,6 +20,7 @@ func (j *Journal) recover() error {
 		return err
 	}
 	if tail == 0 {
+		atFirstOpen.Hit()
 		// Nothing was ever acknowledged.
 		j.ledger = newLedger()
 	} else {
@@ -80,6 +81,7 @@ func (j *Journal) findTail(numbers []uint64) (uint64, *found, error) {
 			return n, f, nil
 		}
 		if any {
+			atHeadsUnreadable.Hit()
 			// Acknowledged batches, and both copies of the checkpoint before them unreadable.
 			return 0, nil, fmt.Errorf("segment %d: both heads unreadable, rebuild this node from its peers: %w", n,
 				&Damage{Segment: n, Kind: LostSegment})
@@ -109,6 +111,7 @@ func (j *Journal) findHead(number uint64) (head *found, any bool, err error) {
 				return nil, f.header.count > 0, nil
 			}
 		}
+		atHeadSkipped.Hit()
 		// The second copy claims no sync of the first: look for any header.
 		if offset, err = s.next(offset); err != nil {
 			return nil, false, err
@@ -168,6 +171,7 @@ func (j *Journal) replayTail(number uint64, head *found) error {
 	l.active.end, err = s.scan(first, func(f *found) error {
 		switch {
 		case f.hole > 0 && f.offset == first && head.offset == 0 && f.hole == head.header.padded():
+			atSecondHeadUnreadable.Hit()
 			j.log.Warn("journal: the second copy of a head is unreadable, the first one served", "segment", number)
 			l.sequence++
 			return nil
@@ -192,6 +196,7 @@ func (j *Journal) replayTail(number uint64, head *found) error {
 // tailHole: a durable batch cannot be read and no checkpoint follows that would say what it amounted to. It may have
 // held a vote or entries of anybody.
 func (j *Journal) tailHole(f *found) {
+	atTailHole.Hit()
 	j.log.Error("journal: a durable batch is unreadable", "segment", j.ledger.active.number, "offset", f.offset, "bytes", f.hole)
 	for _, r := range j.ledger.sorted() {
 		r.uncertain = true
@@ -208,6 +213,7 @@ func (j *Journal) replay(rec *record) error {
 	if !rec.bad {
 		return j.applyLocked(rec)
 	}
+	atTailRecordDamaged.Hit()
 	switch rec.kind {
 	case kindEntry, kindRestate, kindPayload:
 		err := j.applyLocked(rec)
@@ -251,6 +257,7 @@ func (j *Journal) loadSegment(s *segment, commits map[replicaID]uint64) error {
 	err := j.loadFooter(s)
 	switch {
 	case oserror.IsNotExist(err):
+		atSegmentMissing.Hit()
 		s.rows, s.lost = map[replicaID]*rows{}, true
 		return nil
 	case errors.Is(err, ErrDamaged):
@@ -279,6 +286,7 @@ func (j *Journal) place(s *segment) error {
 // rescan makes a sealed segment's index from its batches, in memory; sealing it again writes the footer. Where a batch
 // is unreadable, what earlier segments have of uncommitted entries may have been overwritten by it.
 func (j *Journal) rescan(s *segment, commits map[replicaID]uint64) error {
+	atRescanned.Hit()
 	j.log.Warn("journal: a segment without a footer is read whole", "segment", s.number)
 	index := &indexer{segment: s.number, rows: map[replicaID]*rows{}, commits: commits}
 	index.stale = func(id replicaID, i, term uint64) bool {
@@ -287,8 +295,10 @@ func (j *Journal) rescan(s *segment, commits map[replicaID]uint64) error {
 	}
 	index.hole = func(f *found) {
 		if s.payload || f.offset == 0 {
+			atRescanHeadDamaged.Hit()
 			return // of a head there is a second copy
 		}
+		atRescanHole.Hit()
 		for id, r := range j.ledger.replicas {
 			for i := range r.entries {
 				if r.first+uint64(i) > commits[id] {
@@ -317,6 +327,7 @@ func (j *Journal) verify(tail uint64) error {
 			if _, err := j.readRow(e.segment, &w, nil); err != nil && !errors.Is(err, ErrDamaged) {
 				return err
 			} else if err != nil {
+				atVerifyDamaged.Hit()
 				rec := &record{descriptor: descriptor{kind: kindEntry, id: r.id, index: index, term: e.term, length: e.length}, segment: e.segment, at: e.offset}
 				j.damage.found(rec, true)
 			}

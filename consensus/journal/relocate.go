@@ -17,6 +17,7 @@ func (c *cycle) restate(v *verdict) (keep bool, err error) {
 		if errors.Is(err, ErrDamaged) {
 			j.damage.found(&record{descriptor: descriptor{kind: kindEntry, id: l.id, index: l.row.index, term: l.row.term, length: l.row.length},
 				segment: v.segment.number, at: l.row.offset}, true)
+			atRestateDamaged.Hit()
 			return true, nil
 		}
 		if err != nil {
@@ -28,6 +29,7 @@ func (c *cycle) restate(v *verdict) (keep bool, err error) {
 	if err := j.submitPlan(&p); err != nil {
 		return true, err
 	}
+	atEntriesRestated.Hit()
 	j.count(func(n *counts) { n.restated += uint64(len(p.ds)) })
 	for i := range v.restate {
 		if l := &v.restate[i]; j.places(l.id, v.segment.number, &l.row) {
@@ -55,9 +57,11 @@ func (c *cycle) relocate(victims []*verdict) (*segment, []*verdict, error) {
 			}
 			b, err := c.j.readNamed(l.id, &candidate{v.segment.number, l.row, l.entry}, l.name, nil)
 			if errors.Is(err, ErrMismatch) {
+				atMoveOtherBytes.Hit()
 				continue // sound, and not what is named: overwritten, or of another history
 			}
 			if errors.Is(err, ErrDamaged) {
+				atMoveDamaged.Hit()
 				ok = false // reported; the segment stays until it is repaired
 				break
 			}
@@ -121,6 +125,7 @@ func (w *mover) add(id replicaID, n Name, b []byte) error {
 			return err
 		}
 		if size = align(int64(headerBytes+len(b)) + descriptorBytes); size > int64(len(w.buf)) {
+			atMoveLarge.Hit()
 			w.buf = aligned(size)
 		}
 	}
@@ -174,5 +179,6 @@ func (w *mover) abandon() error {
 	if w == nil {
 		return nil
 	}
+	atMoveAbandoned.Hit()
 	return errors.Join(w.out.close(), w.j.recycle(w.segment.number))
 }

@@ -62,6 +62,7 @@ func (r *replica) append(index uint64, e entry) {
 	case r.first == 0 || index < r.first:
 		r.begin(index)
 	case index <= r.last():
+		atOverwritten.Hit()
 		r.entries = r.entries[:index-r.first]
 	}
 	for r.last()+1 < index {
@@ -75,6 +76,7 @@ func (r *replica) trim(index uint64) {
 	if r.first == 0 || index < r.first {
 		return
 	}
+	atLogTrimmed.Hit()
 	n := min(index-r.first+1, uint64(len(r.entries)))
 	r.first += n
 	r.entries = r.entries[n:]

@@ -45,12 +45,14 @@ func (s *scanner) scan(offset int64, visit func(*found) error) (end int64, err e
 		}
 		switch {
 		case err == nil && next >= 0: // whole but for some bodies, and proven durable
+			atBodyBadButDurable.Hit()
 			if verr := visit(f); verr != nil {
 				return offset, verr
 			}
 			offset += f.header.padded()
 			continue
 		case next < 0 && s.tail:
+			atTailCut.Hit()
 			return offset, nil
 		case next < 0:
 			next = s.limit

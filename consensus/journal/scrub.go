@@ -38,6 +38,7 @@ func (j *Journal) scrubSegment(s *segment, pace func(int64) error) (bytes int64,
 	j.mu.RLock()
 	if j.ledger.segments[s.number] != s || s.rows != nil {
 		j.mu.RUnlock()
+		atScrubOvertaken.Hit()
 		return 0, nil // freed, or made anew, meanwhile
 	}
 	rd, err := j.readers.acquire(s.number)
@@ -52,6 +53,7 @@ func (j *Journal) scrubSegment(s *segment, pace func(int64) error) (bytes int64,
 	_, err = sc.scan(0, func(f *found) error {
 		n := f.hole
 		if f.hole > 0 {
+			atScrubHole.Hit()
 			holes = append(holes, f)
 		} else {
 			n = f.header.padded()
@@ -82,6 +84,7 @@ func (j *Journal) scrubSegment(s *segment, pace func(int64) error) (bytes int64,
 			return true
 		})
 		if errors.Is(err, ErrDamaged) {
+			atScrubIndex.Hit()
 			j.reindexLater(s.number)
 			continue
 		}
@@ -110,8 +113,10 @@ func (j *Journal) scrubbed(rec *record) {
 		}
 		x := *rec
 		x.kind = kindEntry
+		atScrubEntry.Hit()
 		j.damage.found(&x, raft)
 	case kindPayload:
+		atScrubPayload.Hit()
 		j.damage.found(rec, false)
 	}
 	// Anything else is said again in every later head.

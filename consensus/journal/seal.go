@@ -37,6 +37,7 @@ func (j *Journal) sealer() {
 		if err != nil {
 			// The segment stays as it is: its index in memory, and read whole at the next start. The next cycle of
 			// garbage collection tries again.
+			atFooterFailed.Hit()
 			j.log.Error("journal: a footer could not be written", "segment", next.segment.number, "err", err)
 		}
 		j.sealMu.Lock()

@@ -44,6 +44,7 @@ func (s *space) set(l SpaceLevel) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.level != l {
+		atSpaceChanged.Hit()
 		s.level = l
 		s.report(l)
 	}

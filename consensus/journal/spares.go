@@ -50,6 +50,7 @@ func (j *Journal) claim(number uint64) error {
 		if err = j.fs.Rename(j.path(s.ready[n-1]), path); err != nil {
 			return fmt.Errorf("rename a spare to segment %d: %w", number, err)
 		}
+		atSpareUsed.Hit()
 		s.ready = s.ready[:n-1]
 	} else {
 		err = j.create(path)
@@ -60,6 +61,7 @@ func (j *Journal) claim(number uint64) error {
 		if err = j.fs.Rename(j.path(s.reserve[n-1]), path); err != nil {
 			return fmt.Errorf("rename a reserved file to segment %d: %w", number, err)
 		}
+		atReserveUsed.Hit()
 		s.reserve = s.reserve[:n-1]
 		j.space.raise(SpaceCritical)
 	}
@@ -79,6 +81,7 @@ func (j *Journal) create(path string) (err error) {
 	}
 	err = errors.Join(f.Preallocate(0, j.opts.SegmentBytes), f.Sync(), f.Close())
 	if err != nil {
+		atSegmentNotMade.Hit()
 		return errors.Join(fmt.Errorf("preallocate: %w", err), j.fs.Remove(path))
 	}
 	return nil
@@ -146,6 +149,7 @@ func (j *Journal) recycle(number uint64) error {
 		suffix = spareSuffix
 	}
 	if suffix == "" {
+		atSegmentRemoved.Hit()
 		if err := j.fs.Remove(path); err != nil {
 			return fmt.Errorf("remove segment %d: %w", number, err)
 		}
@@ -156,6 +160,7 @@ func (j *Journal) recycle(number uint64) error {
 		return fmt.Errorf("recycle segment %d: %w", number, err)
 	}
 	if suffix == reserveSuffix {
+		atRecycledToReserve.Hit()
 		s.reserve = append(s.reserve, name)
 	} else {
 		s.ready = append(s.ready, name)
@@ -184,6 +189,7 @@ func (j *Journal) refill(stop func() bool) error {
 		if suffix == "" {
 			return nil
 		}
+		atSpareMade.Hit()
 		if err := j.fill(j.path(name), stop); err != nil {
 			return err
 		}

@@ -25,6 +25,7 @@ func (j *Journal) openWriter(number uint64) (*writer, error) {
 		if !errors.Is(err, errors.ErrUnsupported) {
 			return nil, err
 		}
+		atNoDirect.Hit()
 		// The file system's answer does not change: ask once.
 		j.noDirect.Store(true)
 		j.log.Info("journal: no direct writes on this file system, writing buffered", "err", err)

@@ -86,8 +86,10 @@ func (s *Sender) Observe(h Header, v Verdict) Reaction {
 	}
 	if t.Incarnation != s.incarnation {
 		invariant.Check(t.Incarnation > s.incarnation, "node %d: the log's incarnation %d is behind the sender's %d", s.node, t.Incarnation, s.incarnation)
+		atSenderReplaced.Hit()
 		// Somebody else opened this node's stream. Every earlier verdict was seen, so what is in flight was not applied, and
 		// nothing of the old incarnation will be: all of it may be sent again under a new one.
+		atOpenFailed.Hit()
 		s.incarnation, s.nonce = 0, 0
 		return Reaction{Reopen: true}
 	}
@@ -98,6 +100,7 @@ func (s *Sender) Observe(h Header, v Verdict) Reaction {
 		return Reaction{Done: done}
 	case Gap:
 		if h.Round == s.round && len(s.flight) > 0 {
+			atGapSeen.Hit()
 			s.Again()
 			return Reaction{Resend: true}
 		}
@@ -132,18 +135,22 @@ func (s *Sender) opened(t Stream) Reaction {
 func (s *Sender) Installed(t Stream) Reaction {
 	switch {
 	case s.IsOpen() && t.Incarnation == s.incarnation:
+		atInstalledOpen.Hit()
 		return Reaction{Lost: s.pop(t.Next), Resend: len(s.flight) > 0}
 	case s.IsOpen():
+		atInstalledOther.Hit()
 		lost := s.popSent()
 		s.incarnation, s.nonce = 0, 0
 		return Reaction{Lost: lost, Reopen: true}
 	case s.nonce != 0 && t.Nonce == s.nonce:
+		atInstalledOpened.Hit()
 		// Entries that an earlier incarnation sent may hide in what was jumped over.
 		lost := s.popSent()
 		r := s.opened(t)
 		r.Lost = lost
 		return r
 	}
+	atInstalledClosed.Hit()
 	lost := s.popSent()
 	s.nonce = 0
 	return Reaction{Lost: lost, Reopen: true}

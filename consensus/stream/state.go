@@ -122,8 +122,10 @@ func (s *State) open(e *Entry) Verdict {
 	t := &s.streams[i]
 	switch {
 	case t.Incarnation > 0 && t.Nonce == e.First && t.Incarnation == e.Incarnation+1:
+		atOpenAgain.Hit()
 		return Verdict{Outcome: Opened, Stream: *t} // the same open again
 	case t.Incarnation != e.Incarnation:
+		atOpenRefused.Hit()
 		return Verdict{Outcome: OpenRefused, Stream: *t}
 	}
 	*t = Stream{Node: e.Node, Incarnation: t.Incarnation + 1, Nonce: e.First, Next: 1}
@@ -134,6 +136,7 @@ func (s *State) open(e *Entry) Verdict {
 // much later it is now, whichever is later.
 func (s *State) start(e *Entry) Verdict {
 	if e.ClockTerm <= s.term {
+		atStartIgnored.Hit()
 		return Verdict{Outcome: StartIgnored}
 	}
 	s.term, s.leader = e.ClockTerm, e.Node
@@ -150,10 +153,13 @@ func (s *State) commands(e *Entry) Verdict {
 	count := uint64(len(e.Commands))
 	switch {
 	case e.Incarnation != t.Incarnation:
+		atSuperseded.Hit()
 		return Verdict{Outcome: Superseded, Stream: *t}
 	case e.First > t.Next:
+		atGap.Hit()
 		return Verdict{Outcome: Gap, Stream: *t}
 	case e.First+count <= t.Next:
+		atDuplicate.Hit()
 		return Verdict{Outcome: Duplicate, Skip: len(e.Commands), Stream: *t}
 	}
 	skip := int(t.Next - e.First)

@@ -1,0 +1,81 @@
+package journal
+
+import "github.com/tallymq/tallymq/internal/point"
+
+// The rare places of this package (internal/point); docs/SIMULATOR.md lists those that no world reaches.
+var (
+	atBatchFull            = point.New("journal/batch-full")             // whoever appends waits for the next batch
+	atRecordDeferred       = point.New("journal/record-deferred")        // a small record waits for the next batch
+	atBlockEvicted         = point.New("journal/block-evicted")          // a block of recent batches leaves the cache
+	atIndexEvicted         = point.New("journal/index-evicted")          // half of the cached index goes
+	atCollectIndexDamaged  = point.New("journal/collect-index-damaged")  // garbage collection meets a damaged index
+	atEntryPinsSegment     = point.New("journal/entry-pins-segment")     // an old segment has entries that Raft still needs
+	atSegmentsToFree       = point.New("journal/segments-to-free")       // segments are to be freed
+	atPayloadsMoved        = point.New("journal/payloads-moved")         // what lived of old segments is in a new one
+	atSegmentFreed         = point.New("journal/segment-freed")          // a segment is freed
+	atReplicaForgotten     = point.New("journal/replica-forgotten")      // all that a removed replica left is forgotten
+	atRecoveredMoved       = point.New("journal/recovered-moved")        // a restart finds in the tail that payloads were moved
+	atSegmentDropped       = point.New("journal/segment-dropped")        // a segment is no longer known
+	atRolled               = point.New("journal/rolled")                 // a segment is full
+	atMarkerWritten        = point.New("journal/marker-written")         // a marker proves the sync of the last batch
+	atAppendFailed         = point.New("journal/append-failed")          // a write or sync of the log failed: the node stops
+	atDamageFound          = point.New("journal/damage-found")           // something that was durable cannot be read
+	atStateLost            = point.New("journal/state-lost")             // a replica may have forgotten a vote
+	atEntryLost            = point.New("journal/entry-lost")             // an entry that was durable is nowhere
+	atSegmentLost          = point.New("journal/segment-lost")           // the file of a segment is gone
+	atDamageRepaired       = point.New("journal/damage-repaired")        // a damage was put right
+	atIndexAnew            = point.New("journal/index-anew")             // a damaged footer is written anew
+	atGaveWay              = point.New("journal/gave-way")               // background writes wait for appends
+	atReplicaRemoved       = point.New("journal/replica-removed")        // Raft drops a replica
+	atLogReset             = point.New("journal/log-reset")              // a snapshot of a leader replaces a log
+	atRestatedTooLate      = point.New("journal/restated-too-late")      // an entry that was said again had been overwritten
+	atLogBehindSnapshot    = point.New("journal/log-behind-snapshot")    // a log ends at or below its snapshot
+	atEntryAwaitsRepair    = point.New("journal/entry-awaits-repair")    // Raft needs an entry that is damaged
+	atEntryRepairedInTime  = point.New("journal/entry-repaired-in-time") // an entry was repaired while Raft waited for it
+	atEntryNotRepaired     = point.New("journal/entry-not-repaired")     // an entry was not repaired in time: the node stops
+	atEntryDamaged         = point.New("journal/entry-damaged")          // Raft reads an entry that is damaged
+	atPlaceRescans         = point.New("journal/place-rescans")          // a footer fails while entries are placed
+	atPayloadDamaged       = point.New("journal/payload-damaged")        // a payload is damaged in one of the places where it may be
+	atPayloadElsewhere     = point.New("journal/payload-elsewhere")      // a row of the index has other bytes than the ones named
+	atPayloadPerhapsLost   = point.New("journal/payload-perhaps-lost")   // a payload is not found and a segment is gone
+	atLookupIndexDamaged   = point.New("journal/lookup-index-damaged")   // a lookup meets a damaged index
+	atRepairOfOtherTerm    = point.New("journal/repair-of-other-term")   // a peer has another entry at the index
+	atEntryRestated        = point.New("journal/entry-restated")         // a peer's copy of an entry is appended
+	atReaderClosed         = point.New("journal/reader-closed")          // too many segments are open to be read
+	atDropWaits            = point.New("journal/drop-waits")             // a segment is freed while somebody reads it
+	atFirstOpen            = point.New("journal/first-open")             // there was no log
+	atHeadsUnreadable      = point.New("journal/heads-unreadable")       // no checkpoint of the newest segment can be read
+	atHeadSkipped          = point.New("journal/head-skipped")           // a batch that should be a checkpoint is not
+	atSecondHeadUnreadable = point.New("journal/second-head-unreadable") // the second copy of a checkpoint is damaged
+	atTailHole             = point.New("journal/tail-hole")              // a durable batch of the newest segment cannot be read
+	atTailRecordDamaged    = point.New("journal/tail-record-damaged")    // a durable record of the newest segment is damaged
+	atSegmentMissing       = point.New("journal/segment-missing")        // the file of a segment is not there at a restart
+	atRescanned            = point.New("journal/rescanned")              // a restart reads a whole segment for want of its footer
+	atRescanHeadDamaged    = point.New("journal/rescan-head-damaged")    // a checkpoint in the middle is damaged
+	atRescanHole           = point.New("journal/rescan-hole")            // a batch of a sealed segment cannot be read
+	atVerifyDamaged        = point.New("journal/verify-damaged")         // an entry that a restart will replay is damaged
+	atRestateDamaged       = point.New("journal/restate-damaged")        // an entry that pins an old segment is damaged
+	atEntriesRestated      = point.New("journal/entries-restated")       // entries are said again so that an old segment can go
+	atMoveOtherBytes       = point.New("journal/move-other-bytes")       // a named row holds other bytes: it is not moved
+	atMoveDamaged          = point.New("journal/move-damaged")           // a payload that is to be moved is damaged
+	atMoveLarge            = point.New("journal/move-large")             // a payload is larger than a batch
+	atMoveAbandoned        = point.New("journal/move-abandoned")         // a half written segment of payloads is given up
+	atOverwritten          = point.New("journal/overwritten")            // a new leader overwrites entries of the log
+	atLogTrimmed           = point.New("journal/log-trimmed")            // the beginning of a log goes
+	atBodyBadButDurable    = point.New("journal/body-bad-but-durable")   // a batch is durable and a body in it damaged
+	atTailCut              = point.New("journal/tail-cut")               // what follows was never acknowledged
+	atScrubEntry           = point.New("journal/scrub-entry")            // scrubbing finds a damaged entry
+	atScrubPayload         = point.New("journal/scrub-payload")          // scrubbing finds a damaged payload
+	atScrubHole            = point.New("journal/scrub-hole")             // scrubbing finds a batch that cannot be read
+	atScrubIndex           = point.New("journal/scrub-index")            // scrubbing finds a damaged index
+	atScrubOvertaken       = point.New("journal/scrub-overtaken")        // a segment was freed before it was scrubbed
+	atFooterFailed         = point.New("journal/footer-failed")          // a footer could not be written
+	atSpaceChanged         = point.New("journal/space-changed")          // the level of space changed
+	atSpareUsed            = point.New("journal/spare-used")             // a segment begins in a spare file
+	atReserveUsed          = point.New("journal/reserve-used")           // the disk is full: a segment begins in a file of the reserve
+	atSegmentNotMade       = point.New("journal/segment-not-made")       // a new segment finds no room
+	atRecycledToReserve    = point.New("journal/recycled-to-reserve")    // a freed segment fills the reserve
+	atSegmentRemoved       = point.New("journal/segment-removed")        // a freed segment is deleted, there are spares enough
+	atSpareMade            = point.New("journal/spare-made")             // a spare or a file of the reserve is made ahead
+	atNoDirect             = point.New("journal/no-direct")              // the file system has no direct writes
+)
