@@ -19,27 +19,52 @@ type Supervisor struct {
 
 	mu     sync.Mutex
 	held   map[string]int // faults that want the node down
+	mains  map[string]func(p *Process) error
+	done   map[string]bool // of those in mains
 	closed bool
 }
 
 // NewSupervisor returns a supervisor whose nodes all run boot.
 func NewSupervisor(w *World, boot func(p *Process) error) *Supervisor {
-	return &Supervisor{w: w, boot: boot, held: map[string]int{}}
+	return &Supervisor{w: w, boot: boot, held: map[string]int{}, mains: map[string]func(p *Process) error{}, done: map[string]bool{}}
 }
+
+// Keep is Start for a process with a main of its own. When main returns nil the
+// process has done its work, ends and stays down; an error is an exit that is
+// followed by another start, as a crash is.
+func (s *Supervisor) Keep(p *Process, main func(p *Process) error) {
+	s.mu.Lock()
+	s.mains[p.Name()] = main
+	s.mu.Unlock()
+	s.Start(p)
+}
+
+// Retire lets a process of Keep stay down once it ends.
+func (s *Supervisor) Retire(p *Process) { s.mu.Lock(); s.done[p.Name()] = true; s.mu.Unlock() }
 
 // Start starts a node and keeps it running: when it dies without a fault of the
 // plan that wants it down, or main returns an error, it is started again.
 func (s *Supervisor) Start(p *Process) {
 	s.mu.Lock()
-	if s.closed || s.held[p.Name()] > 0 || p.Running() {
+	if s.closed || s.held[p.Name()] > 0 || s.done[p.Name()] || p.Running() {
 		s.mu.Unlock()
 		return
 	}
-	result := p.Start(func() error { return s.boot(p) })
+	main, kept := s.mains[p.Name()]
+	if !kept {
+		main = s.boot
+	}
+	result := p.Start(func() error { return main(p) })
 	number, dead := p.incarnation()
 	s.mu.Unlock()
 	go func() {
-		if err := <-result; err != nil && err != ErrKilled {
+		err := <-result
+		switch {
+		case kept && err == nil:
+			s.Retire(p)
+			p.end(number, false)
+			return
+		case err != nil && err != ErrKilled:
 			s.w.Trace.Event("world", p.Name(), "start failed: %v", err)
 			p.end(number, false)
 		}

@@ -51,6 +51,15 @@ func SkipWithoutOverlay(t testing.TB) {
 	}
 }
 
+// RequireOverlay fails a test whose binary was built without the overlay, and says
+// what to do.
+func RequireOverlay(t testing.TB) {
+	t.Helper()
+	if !Active() {
+		t.Fatal(howTo)
+	}
+}
+
 // Run makes a world from the seed and runs body in it as the world's first
 // goroutine. When body returns all processes are killed and Run returns.
 //
@@ -58,9 +67,7 @@ func SkipWithoutOverlay(t testing.TB) {
 // a plan: its seed, when it sets one, is used in place of the argument.
 func Run(t *testing.T, seed uint64, body func(w *World)) {
 	t.Helper()
-	if !Active() {
-		t.Fatal(howTo)
-	}
+	RequireOverlay(t)
 	given, seed, err := givenPlan(t.Name(), seed)
 	if err != nil {
 		t.Fatal(err)
@@ -139,6 +146,9 @@ func newWorld(t *testing.T, seed uint64, full *bufio.Writer, garbage *collector)
 
 // childEnv is the strictest form, see doc.go.
 var childEnv = []string{"GOMAXPROCS=1", "GOGC=off", "GODEBUG=asyncpreemptoff=1"}
+
+// ChildEnv is what the process of a world has in its environment.
+func ChildEnv() []string { return slices.Clone(childEnv) }
 
 var hashOf = regexp.MustCompile(`seed \d+: .*hash ([0-9a-f]{16})`)
 

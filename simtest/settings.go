@@ -1,6 +1,7 @@
 package simtest
 
 import (
+	"math/rand/v2"
 	"slices"
 	"strconv"
 	"time"
@@ -84,11 +85,16 @@ func (w *World) must(name string, err error) {
 // Plan draws the world's plan, or takes the one that TALLYMQ_SIM_PLAN names. It
 // holds the settings that were asked for so far. The world's result has its text.
 func (w *World) Plan(c PlanConfig) Plan {
+	return w.DrawPlan(func(rng *rand.Rand) Plan { return NewPlan(rng, c) })
+}
+
+// DrawPlan is Plan for worlds whose plan one configuration does not describe.
+func (w *World) DrawPlan(draw func(rng *rand.Rand) Plan) Plan {
 	var plan Plan
 	if w.given != nil {
 		plan = *w.given
 	} else {
-		plan = NewPlan(w.Rand("plan"), c)
+		plan = draw(w.Rand("plan"))
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -31,6 +31,10 @@ type World struct {
 	// (true) or a failure of the test. nil allows none.
 	PanicAllowed func(p *Process, value any) bool
 
+	// Report is what is said of a failed world when it has ended; nil says how to run it
+	// again and its last events.
+	Report func() string
+
 	name string // of the test
 
 	mu         sync.Mutex
@@ -90,6 +94,13 @@ func (w *World) Anomaly(kind, where, format string, args ...any) {
 	if w.lasted == 0 { // afterwards the test may be over
 		w.T.Errorf("seed %d at %v: %v", w.Seed, w.Now(), v)
 	}
+}
+
+// Violations returns what did not hold so far.
+func (w *World) Violations() []result.Violation {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.violations)
 }
 
 // Process returns the process of that name, made when it is new. It is not
@@ -205,6 +216,9 @@ func (w *World) close() {
 
 // report is what a person needs to see of a failed world.
 func (w *World) report() string {
+	if w.Report != nil {
+		return w.Report()
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "replay: TALLYMQ_SIM_SEED=%d with the same binary; the last events:\n", w.Seed)
 	tail := w.Trace.Tail()

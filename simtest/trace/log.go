@@ -31,6 +31,8 @@ type Log struct {
 	count    uint64
 	kinds    map[string]uint64
 	tail     [tailEvents]Event
+	story    [tailEvents]Event // without the frames and writes
+	told     uint64
 	full     *bufio.Writer
 	schedule func() (steps, hash uint64)
 }
@@ -74,6 +76,10 @@ func (l *Log) Event(kind, where, format string, args ...any) {
 		e.Steps, e.Order = l.schedule()
 	}
 	l.tail[l.count%tailEvents] = e
+	if kind != Net && kind != Disk {
+		l.story[l.told%tailEvents] = e
+		l.told++
+	}
 	l.count++
 	l.kinds[kind]++
 	var b [24]byte
@@ -111,13 +117,18 @@ func (l *Log) CountOf(kind string) uint64 { l.mu.Lock(); defer l.mu.Unlock(); re
 func (l *Log) Now() time.Duration { return time.Since(l.start) }
 
 // Tail returns the last events, oldest first.
-func (l *Log) Tail() []Event {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	n := min(l.count, tailEvents)
+func (l *Log) Tail() []Event { l.mu.Lock(); defer l.mu.Unlock(); return last(&l.tail, l.count) }
+
+// Story returns the last events that are neither frames of the network nor
+// operations of a disk, oldest first: what clients saw, faults, processes.
+func (l *Log) Story() []Event { l.mu.Lock(); defer l.mu.Unlock(); return last(&l.story, l.told) }
+
+// last lists the ring's events of which there were count.
+func last(ring *[tailEvents]Event, count uint64) []Event {
+	n := min(count, tailEvents)
 	events := make([]Event, 0, n)
-	for i := l.count - n; i < l.count; i++ {
-		events = append(events, l.tail[i%tailEvents])
+	for i := count - n; i < count; i++ {
+		events = append(events, ring[i%tailEvents])
 	}
 	return events
 }

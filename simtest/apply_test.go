@@ -1,0 +1,67 @@
+package simtest
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestKeepRunsAMainUntilItIsDone: a main of its own is started again after an error, a
+// kill and a fault of the plan that holds it down; not after nil, nor once retired.
+func TestKeepRunsAMainUntilItIsDone(t *testing.T) {
+	SkipWithoutOverlay(t)
+	Run(t, 1, func(w *World) {
+		s := NewSupervisor(w, func(*Process) error { return errors.New("the nodes' main was started") })
+		lives := map[string]int{}
+		once := w.Process("once")
+		s.Keep(once, func(*Process) error {
+			if lives["once"]++; lives["once"] < 3 {
+				return errors.New("not yet")
+			}
+			return nil
+		})
+		forever := w.Process("forever")
+		s.Keep(forever, func(*Process) error { lives["forever"]++; select {} })
+		time.Sleep(10 * time.Second)
+		if lives["once"] != 3 || once.Running() {
+			t.Errorf("a main that twice fails had %d lives, runs: %v", lives["once"], once.Running())
+		}
+		forever.Kill()
+		time.Sleep(10 * time.Second)
+		s.Apply(Plan{Faults: []Fault{{Verb: Kill, A: "forever", For: 5 * time.Second}, {Verb: Kill, A: "once", For: time.Second}}, Quiet: 10 * time.Second})
+		if lives["forever"] != 3 || !forever.Running() {
+			t.Errorf("a main that was killed twice had %d lives, runs: %v", lives["forever"], forever.Running())
+		}
+		s.Retire(forever)
+		forever.Kill()
+		time.Sleep(10 * time.Second)
+		if lives["forever"] != 3 || lives["once"] != 3 || once.Running() || forever.Running() {
+			t.Errorf("what is done was started again: %v", lives)
+		}
+	})
+}
+
+// TestStoryLeavesOutFramesAndWrites: the story of a trace is its last events but those of
+// network and disks, of which the tail is full.
+func TestStoryLeavesOutFramesAndWrites(t *testing.T) {
+	SkipWithoutOverlay(t)
+	Run(t, 1, func(w *World) {
+		w.Result("client", "first")
+		for range 1000 {
+			w.Trace.Event("net", "a>b", "frame")
+			w.Trace.Event("disk", "a", "write")
+		}
+		w.Result("client", "last")
+		var told []string
+		for _, e := range w.Trace.Story() {
+			told = append(told, e.What)
+		}
+		if got := strings.Join(told, ", "); got != "first, last" {
+			t.Errorf("the story is %s", got)
+		}
+		if tail := w.Trace.Tail(); tail[len(tail)-1].What != "last" || tail[0].What == "first" {
+			t.Errorf("the tail begins with %v", tail[0])
+		}
+	})
+}
