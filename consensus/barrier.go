@@ -39,6 +39,9 @@ func (h *Host) ReadBarrier(ctx context.Context, shard uint64) error {
 		return ErrNoReplica
 	}
 	err := h.retry(ctx, func(ctx context.Context) error {
+		if actBarrierFails.Now() {
+			return dragonboat.ErrShardNotReady
+		}
 		deadline, _ := ctx.Deadline()
 		rs, err := h.nh.ReadIndex(shard, max(time.Until(deadline), h.o.RTT))
 		if err != nil {

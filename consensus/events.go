@@ -42,6 +42,7 @@ func (e *events) run() {
 		e.queue = nil
 		e.mu.Unlock()
 		for _, c := range queue {
+			actLeadershipToldLate.Pause(actWaitLong)
 			e.deliver(c)
 		}
 	}

@@ -38,7 +38,7 @@ func (f *forwarder) session(ctx context.Context, node NodeID) (used bool, err er
 				continue
 			}
 			used = true
-			if err = s.SendMsg(&frame{batch}); err == nil {
+			if err = s.SendMsg(&frame{batch}); err == nil && !actForwardBreaks.Now() {
 				f.kick()
 				continue
 			}

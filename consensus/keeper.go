@@ -37,7 +37,7 @@ func (k *keeper) applied(index uint64, bytes int64) {
 	if n := len(k.samples); n == 0 || k.total-k.samples[n-1].total >= k.keepBytes/samplesPerKeep {
 		k.samples = append(k.samples, sample{index, k.total})
 	}
-	ask := !k.asked && k.total-k.last >= k.snapshotBytes
+	ask := !k.asked && (k.total-k.last >= k.snapshotBytes || actSnapshotEarly.Now())
 	k.asked = k.asked || ask
 	k.mu.Unlock()
 	if ask {

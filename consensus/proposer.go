@@ -85,7 +85,7 @@ func (p *proposer) propose(c *Proposal) {
 		return
 	}
 	size := stream.CommandOverhead + len(c.Head) + len(c.Payload)
-	if p.fill != nil && len(p.fill.buf)+size > p.limits.EntryBytes {
+	if p.fill != nil && (len(p.fill.buf)+size > p.limits.EntryBytes || actEntrySealedEarly.Now()) {
 		p.ready = append(p.ready, p.fill)
 		p.fill = nil
 	}
@@ -140,6 +140,7 @@ func (p *proposer) run(turn <-chan struct{}) {
 	defer ticker.Stop()
 	ticking, ticks := false, 0
 	for {
+		actProposerWaits.Pause(actWaitShort)
 		busy := p.step()
 		if busy != ticking {
 			if ticking = busy; busy {
@@ -245,7 +246,7 @@ func (p *proposer) tick(thorough bool) {
 	}
 	if len(p.flight) > 0 && !p.flight[0].due {
 		oldest := p.flight[0]
-		if dropped(oldest.request) || now.Sub(oldest.sentAt) >= p.limits.ResendAfter {
+		if dropped(oldest.request) || now.Sub(oldest.sentAt) >= p.limits.ResendAfter || actEntrySentAgain.Now() {
 			atEntrySentAgain.Hit()
 			p.againLocked()
 		}

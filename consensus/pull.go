@@ -97,6 +97,8 @@ func (p *puller) loop(ctx context.Context) {
 	p.mu.Unlock()
 }
 
+var errPullBreaks = errors.New("the pull was broken off")
+
 var errLookAgain = errors.New("another snapshot was installed meanwhile")
 
 // finish forgets the mark if nothing new began meanwhile.
@@ -145,6 +147,9 @@ func (p *puller) pass(ctx context.Context) (missing int, err error) {
 		p.pulled += got
 		p.mu.Unlock()
 		names = names[n:]
+		if actPullBreaks.Now() {
+			return missing, errPullBreaks
+		}
 		sleep(ctx, time.Duration(float64(got)/float64(p.host.o.Limits.PullBytesPerSecond)*float64(time.Second)))
 		if ctx.Err() != nil {
 			return missing, ctx.Err()

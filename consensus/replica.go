@@ -91,6 +91,7 @@ func (r *replica) Update(entries []sm.Entry) ([]sm.Entry, error) {
 	if r.halted.Load() {
 		return entries, nil
 	}
+	actApplyLate.Pause(actWaitShort)
 	b := &r.batch
 	b.Commands = b.Commands[:0]
 	r.own, r.slots = r.own[:0], r.slots[:0]

@@ -212,6 +212,9 @@ func (c *rpc) call(ctx context.Context, addr, method string, body []byte) ([]byt
 	if err := conn.Invoke(c.outgoing(ctx, method), rpcCall, &frame{body}, &out, grpc.Trailer(&trailer)); err != nil {
 		return nil, remoteError(ctx, addr, method, trailer, err)
 	}
+	if actReplyLost.Now() {
+		return nil, fmt.Errorf("%w: %s at %s: the reply was lost", ErrUnreachable, method, addr)
+	}
 	return out.b, nil
 }
 

@@ -96,7 +96,7 @@ func (g *groups) store(s group.Store) {
 			ev.Code = broker.CodeOf(asBroker(err, "store group", s.State.Group))
 		} else {
 			var r command.GroupResult
-			if r.Decode(out) == nil {
+			if r.Decode(out) == nil && !actGroupStoreUnknown.Now() {
 				ev.Code, ev.Version = r.Code, r.Version
 			}
 		}

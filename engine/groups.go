@@ -134,7 +134,7 @@ func (e *Engine) FetchOffsets(ctx context.Context, q *broker.FetchOffsets) ([]br
 		}
 		c.l.r.mu.RLock()
 		defer c.l.r.mu.RUnlock()
-		if !sure && c.l.r.grps.Doubtful(q.Group, q.Partitions, resolve) {
+		if !sure && (c.l.r.grps.Doubtful(q.Group, q.Partitions, resolve) || actCatalogDoubted.Now()) {
 			return nil, false
 		}
 		return c.l.r.grps.Fetch(q.Group, q.Partitions, resolve), true

@@ -101,6 +101,7 @@ func (l *lead) run() {
 	defer pulse.Stop()
 	var retained, swept, checked time.Time
 	for l.ctx.Err() == nil {
+		l.maybeHandOver()
 		if l.shard == catalog.CatalogShard {
 			l.e.bootstrap(l.ctx, l.term)
 		} else {
@@ -253,7 +254,7 @@ func (l *lead) sweep() {
 		if !due {
 			return
 		}
-		cmd := command.Sweep{Budget: sweepBudget, ProducerExpireMs: expire}
+		cmd := command.Sweep{Budget: uint32(actSweepSmall.Most(sweepBudget)), ProducerExpireMs: expire}
 		out, ok := l.decide("sweep", cmd.AppendTo(nil))
 		if !ok {
 			return
@@ -268,7 +269,7 @@ func (l *lead) sweep() {
 // sweepGroups forgets expired offsets and empty groups.
 func (l *lead) sweepGroups() {
 	for l.ctx.Err() == nil {
-		cmd := command.GroupSweep{Budget: sweepBudget, OffsetsRetentionMs: l.e.opt.OffsetsRetention.Milliseconds(), DeletedTopics: l.goneTopics()}
+		cmd := command.GroupSweep{Budget: uint32(actSweepSmall.Most(sweepBudget)), OffsetsRetentionMs: l.e.opt.OffsetsRetention.Milliseconds(), DeletedTopics: l.goneTopics()}
 		out, ok := l.decide("sweep groups", cmd.AppendTo(nil))
 		if !ok {
 			return

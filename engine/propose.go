@@ -82,6 +82,7 @@ func asUnavailable(err error, op, resource string) error {
 func (e *Engine) barrier(ctx context.Context, s broker.ShardID, op, resource string) error {
 	c, cancel := context.WithTimeout(ctx, barrierTimeout)
 	defer cancel()
+	actBarrierLate.Pause(actWaitShort)
 	if err := e.host.ReadBarrier(c, uint64(s)); err != nil {
 		return broker.Errorf(broker.CodeUnavailable, op, resource, "read index: %w", err)
 	}

@@ -109,7 +109,7 @@ func (e *Engine) planOne(ctx context.Context, q *broker.ReadPartition, p *readin
 	if q.Offset == h.Next || p.size >= limit {
 		return nil
 	}
-	most := min(int64(q.MaxBytes), limit-p.size)
+	most := int64(actReadShort.Most(int(min(int64(q.MaxBytes), limit-p.size))))
 	var size int64
 	next, gap := q.Offset, false
 	err = partition.Batches(r.rows, &h, q.Offset, func(b partition.Batch) bool {

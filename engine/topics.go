@@ -65,7 +65,7 @@ func (e *Engine) TopicByID(ctx context.Context, id broker.TopicID) (*broker.Topi
 // at the catalog: nothing is called unknown before that.
 func find(ctx context.Context, e *Engine, look func(*catalog.View) (*catalog.Topic, bool)) (*catalog.View, *catalog.Topic, error) {
 	v := e.view.Load()
-	if t, ok := look(v); ok {
+	if t, ok := look(v); ok && !actCatalogDoubted.Now() {
 		return v, t, nil
 	}
 	if err := e.freshView(ctx); err != nil {

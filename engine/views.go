@@ -117,6 +117,7 @@ func (e *Engine) viewLoop(ctx context.Context) {
 	e.spawn(e.fetchViews)
 	for {
 		next := e.views.next()
+		actFollowsLate.Pause(actWaitLong)
 		if v := e.view.Load(); v.Version() > 0 {
 			e.follow(ctx, v)
 		}

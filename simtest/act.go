@@ -3,6 +3,7 @@ package simtest
 import (
 	"math"
 	"math/rand/v2"
+	"strconv"
 	"sync"
 
 	"github.com/tallymq/tallymq/internal/point"
@@ -17,6 +18,9 @@ const (
 	actingChanceMax = 0.2
 )
 
+// ActSetting begins the name of the setting that says how often a place acts.
+const ActSetting = "act:"
+
 // actors is the world's director of the places that may act (internal/point, Act).
 // Each place has its own stream of chance, so that a new place does not shift what the
 // others do.
@@ -24,6 +28,7 @@ type actors struct {
 	w      *World
 	mu     sync.Mutex
 	on     bool
+	drawn  bool
 	places map[string]*actor
 }
 
@@ -62,18 +67,47 @@ func (a *actors) placeLocked(name string) *actor {
 	p := a.places[name]
 	if p == nil {
 		p = &actor{rng: a.w.Rand("act " + name)}
-		if p.rng.Float64() < actingPlaces {
-			p.chance = actingChanceMin * math.Pow(actingChanceMax/actingChanceMin, p.rng.Float64())
-		}
 		a.places[name] = p
 	}
 	return p
 }
 
+// drawLocked gives every place its chance, each as a setting of the world: so the plan
+// says it, and a shorter plan is one in which fewer places act.
+func (a *actors) drawLocked() {
+	for _, name := range point.DeclaredActs() {
+		a.placeLocked(name).chance = a.w.actingChance(name)
+	}
+}
+
+// actingChance is drawn from the seed, or taken from the plan that the world was given.
+// A place that never acts has no line in the plan.
+func (w *World) actingChance(name string) float64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var value string
+	if w.given != nil {
+		value, _ = w.given.Setting(ActSetting + name)
+	} else if rng := w.Rand("setting " + ActSetting + name); rng.Float64() < actingPlaces {
+		value = strconv.FormatFloat(actingChanceMin*math.Pow(actingChanceMax/actingChanceMin, rng.Float64()), 'g', 3, 64)
+	}
+	if value == "" {
+		return 0
+	}
+	w.settings = append(w.settings, Setting{ActSetting + name, value})
+	chance, err := strconv.ParseFloat(value, 64)
+	w.must(ActSetting+name, err)
+	return chance
+}
+
 // Buggify lets the places of the production code that may act do so, or ends it. A
-// world begins without.
+// world begins without. Call it before Plan, which then has how often each place acts.
 func (w *World) Buggify(on bool) {
 	w.actors.mu.Lock()
+	if on && !w.actors.drawn {
+		w.actors.drawn = true
+		w.actors.drawLocked()
+	}
 	changed := w.actors.on != on
 	w.actors.on = on
 	w.actors.mu.Unlock()

@@ -40,6 +40,7 @@
 //	   ├──── network.Network    links, streams, Raft messages
 //	   ├──── disk.Disk          one per process that asks for it
 //	   ├──── settings           what else is drawn: Int, Bool, Duration, OneOf
+//	   ├──── Buggify            places of the production code that may act (internal/point) do; how often is a setting
 //	   ├──── Plan               settings, and faults applied over time: drawn from the seed, printed, read back
 //	   └──── trace.Log          every event, and the hash
 //	overlay       the patches to the runtime that make it all a function of the seed

@@ -4,7 +4,10 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
+
+	"github.com/tallymq/tallymq/internal/point"
 )
 
 // A Setting is something of a world that is drawn beside its faults: how many
@@ -112,13 +115,17 @@ func (w *World) planText() string {
 	return plan.String()
 }
 
-// unknownSettings are what the given plan sets and the world has never asked for.
+// unknownSettings are what the given plan sets and the world has never asked for. How
+// often a place acts is known also to a world that lets nothing act.
 func (w *World) unknownSettings() []string {
 	if w.given == nil {
 		return nil
 	}
 	var unknown []string
 	for _, s := range w.given.Settings {
+		if act, ok := strings.CutPrefix(s.Name, ActSetting); ok && slices.Contains(point.DeclaredActs(), act) {
+			continue
+		}
 		if _, ok := (Plan{Settings: w.settings}).Setting(s.Name); !ok {
 			unknown = append(unknown, s.Name)
 		}

@@ -97,7 +97,7 @@ func (c *cache) view(segment uint64, offset, length int64) (b []byte, release fu
 		}
 		return 0
 	})
-	if !found || offset+length > c.spans[at].offset+c.spans[at].length {
+	if !found || offset+length > c.spans[at].offset+c.spans[at].length || actCacheMisses.Now() {
 		c.misses.Add(1)
 		return nil, nil
 	}
@@ -126,7 +126,7 @@ func (c *indexCache) get(p position) []row {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	b := c.blocks[p]
-	if b == nil {
+	if b == nil || actIndexMisses.Now() {
 		c.misses.Add(1)
 		return nil
 	}

@@ -28,6 +28,7 @@ func (j *Journal) commit() {
 			j.drain(proven)
 			return
 		}
+		actBatchWaits.Pause(actWaitMax)
 		for b := j.take(false); b != nil; b = j.take(false) {
 			j.write(b)
 			proven = false
@@ -76,7 +77,8 @@ func (j *Journal) write(b *openBatch) {
 func (j *Journal) writeBatch(b *openBatch) error {
 	l := j.ledger
 	size := b.size(0, 0)
-	if l.active.end+size+l.active.room(b.count) > j.opts.SegmentBytes && l.active.end > j.headEnd {
+	full := l.active.end+size+l.active.room(b.count) > j.opts.SegmentBytes
+	if l.active.end > j.headEnd && (full || actRollEarly.Now()) {
 		atRolled.Hit()
 		if err := j.roll(); err != nil {
 			return err

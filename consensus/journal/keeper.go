@@ -85,7 +85,7 @@ func (j *Journal) collector() {
 		case <-ctx.Done():
 			return
 		}
-		if j.live.Load() == nil {
+		if j.live.Load() == nil || actCollectLate.Now() {
 			continue
 		}
 		if _, err := j.collect(ctx, j.space.get() != SpaceOK); err != nil && ctx.Err() == nil && !errors.Is(err, ErrStopped) {

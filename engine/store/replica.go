@@ -113,6 +113,9 @@ func (r *Replica) Commit(b *Batch, applied uint64, meta []byte) error {
 	}
 	r.applied.Store(applied)
 	r.commits.Add(1)
+	if actFlushEarly.Now() {
+		s.board()
+	}
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package point
 
 import (
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -22,7 +23,20 @@ type Director interface {
 var director atomic.Pointer[Director]
 
 // NewAct declares a place that may act. It panics as New does.
-func NewAct(name string) Act { return Act{New(name)} }
+func NewAct(name string) Act {
+	a := Act{New(name)}
+	declared.Lock()
+	defer declared.Unlock()
+	declared.acts = append(declared.acts, name)
+	return a
+}
+
+// DeclaredActs returns the names of all places of the packages in this binary that may act, sorted.
+func DeclaredActs() []string {
+	declared.Lock()
+	defer declared.Unlock()
+	return slices.Sorted(slices.Values(declared.acts))
+}
 
 // Direct lets d decide until the function it returns is called. There is one director
 // at a time; it is called by the goroutine that may act, which may hold locks.

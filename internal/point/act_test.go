@@ -45,6 +45,9 @@ func TestDirect(t *testing.T) {
 	if want := slices.Repeat([]string{"point/test-sometimes"}, 3); !slices.Equal(seen, want) {
 		t.Errorf("hits %v, want %v", seen, want)
 	}
+	if acts := DeclaredActs(); !slices.Equal(acts, []string{"point/test-never", "point/test-sometimes"}) {
+		t.Errorf("declared acts: %v", acts)
+	}
 	if !slices.Contains(Declared(), "point/test-never") {
 		t.Error("an act is not declared as a point")
 	}

@@ -17,6 +17,7 @@ var recorder atomic.Pointer[func(name string)]
 var declared struct {
 	sync.Mutex
 	names []string
+	acts  []string // those that may act
 }
 
 // New declares a point. It panics when the name is not "package/what" or is

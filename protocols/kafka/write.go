@@ -91,6 +91,10 @@ func (c *conn) write() {
 }
 
 func (c *conn) writeSlots(ready []*slot) {
+	actResponseLate.Pause(actWaitMax)
+	if ready[0].correlation >= actFromCorrelation && actConnectionClosed.Now() {
+		c.close()
+	}
 	o := outgoing{own: c.server.buffers.get(pooledBytesMin)[:0]}
 	for _, s := range ready {
 		s.answer.encode(&o, s.correlation)

@@ -63,6 +63,7 @@ func New(w *simtest.World, o Options) *Cluster {
 	if w.PanicAllowed == nil {
 		w.PanicAllowed = func(_ *simtest.Process, v any) bool { _, ok := v.(Stopped); return ok }
 	}
+	w.Buggify(w.Bool("buggify"))
 	for _, name := range c.Names {
 		c.Start(w.Process(name))
 	}

@@ -1,0 +1,44 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/tallymq/tallymq/engine/catalog"
+	"github.com/tallymq/tallymq/internal/point"
+)
+
+// Where the simulator may have this package do what may happen anyway (internal/point, Act).
+var (
+	actLeadershipHandedOver = point.NewAct("engine/leadership-handed-over") // to any voter
+	actGroupStoreUnknown    = point.NewAct("engine/group-store-unknown")    // a group's state was stored, and nobody can tell
+	actCatalogDoubted       = point.NewAct("engine/catalog-doubted")        // the cache does not know a topic, though it does
+	actFollowsLate          = point.NewAct("engine/follows-late")           // a change of the catalog is acted upon late
+	actSweepSmall           = point.NewAct("engine/sweep-small")            // a slice of what is freed is small
+	actReadShort            = point.NewAct("engine/read-short")             // a read returns less than there is room for
+	actBarrierLate          = point.NewAct("engine/barrier-late")           // a read waits before it asks for the read index
+)
+
+// The longest that an act lets anybody wait.
+const (
+	actWaitShort = 50 * time.Millisecond
+	actWaitLong  = 500 * time.Millisecond
+)
+
+// maybeHandOver gives the leadership away, as any election may.
+func (l *lead) maybeHandOver() {
+	if !actLeadershipHandedOver.Now() {
+		return
+	}
+	s, ok := l.e.view.Load().Shard(l.shard)
+	if !ok {
+		return
+	}
+	for _, r := range s.Replicas {
+		if r.Node != l.e.opt.Node && r.State == catalog.ReplicaVoting && l.e.peers.alive(r.Node) {
+			if err := l.e.host.TransferLeader(uint64(l.shard), r.ID); err != nil {
+				l.e.log.Warn("hand over", "shard", l.shard, "err", err)
+			}
+			return
+		}
+	}
+}
