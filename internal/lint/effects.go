@@ -24,6 +24,8 @@ var seams = []struct{ folder, suffix, reason string }{
 	{"simtest", "/environment.go", "reads and writes the files that whoever starts a world names, outside the simulated world"},
 	{"simtest/result", ".go", "is the file in which a world's process says what it came to"},
 	{"simtest/runner", ".go", "starts the processes of worlds, and keeps their files"},
+	{"simtest/tallysim", "/environment.go", "reads which seeds a user's test is to run, outside the simulated world"},
+	{"simtest/tallysim", "/child.go", "starts the processes of worlds for a *testing.T"},
 	{"simtest/overlay", ".go", "writes the build overlay before anything is simulated"},
 	{"simtest/mutants", ".go", "patches copies of the sources, builds and runs worlds' processes, outside the simulated world"},
 	{"simtest/mutants/plant", ".go", "the command that does so"},
