@@ -48,7 +48,7 @@ func Start(ctx context.Context, cfg *config.Config, fx Effects, log *slog.Logger
 		}
 	}()
 	dir := func(name string) string { return fx.FS.PathJoin(cfg.DataDir, name) }
-	if err := fx.FS.MkdirAll(cfg.DataDir, 0o755); err != nil {
+	if err := makeFolder(fx.FS, cfg.DataDir); err != nil {
 		return n, fmt.Errorf("data-dir: %w", err)
 	}
 	// The lock keeps two processes from one journal.
