@@ -128,6 +128,12 @@ func (s *Supervisor) inject(f Fault) {
 		p.end(p.current(), f.Verb == Power)
 		time.Sleep(f.For)
 		s.release(p)
+	case Wipe:
+		s.hold(p)
+		p.PowerLoss()
+		p.Disk.Wipe()
+		time.Sleep(f.For)
+		s.release(p)
 	case Pause:
 		p.Pause()
 		time.Sleep(f.For)

@@ -36,6 +36,7 @@ const (
 	Rot       Verb = "rot"       // bits of durable content flip
 	MisWrite  Verb = "miswrite"  // writes land elsewhere
 	MisRead   Verb = "misread"   // reads come from elsewhere
+	Wipe      Verb = "wipe"      // the drive is replaced by an empty one while the node is down for the length
 )
 
 // Verbs that a correct system of three survives with safety and liveness, and
@@ -180,7 +181,7 @@ func (f *Fault) draw(rng *rand.Rand, c PlanConfig, damaged string) {
 		if rng.IntN(2) == 0 {
 			f.A, f.B = f.B, f.A
 		}
-	case Rot, MisWrite, MisRead, SyncError, ReadError, FullDisk, Lie:
+	case Rot, MisWrite, MisRead, SyncError, ReadError, FullDisk, Lie, Wipe:
 		f.A = damaged
 	}
 	f.Amount = float64(1+rng.IntN(1000)) / 1000
@@ -192,7 +193,7 @@ func (f *Fault) draw(rng *rand.Rand, c PlanConfig, damaged string) {
 // breaks says whether the fault takes its node away from the others.
 func (f *Fault) breaks() bool {
 	switch f.Verb {
-	case Kill, Power, Pause, Isolate, StuckDisk, FullDisk, SyncError, ReadError, Lie, Rot, MisWrite, MisRead:
+	case Kill, Power, Pause, Isolate, StuckDisk, FullDisk, SyncError, ReadError, Lie, Rot, MisWrite, MisRead, Wipe:
 		return true
 	}
 	return false
