@@ -49,6 +49,19 @@ func (x *narrow) send(p *simtest.Process, cl *kgo.Client, to string, n int, part
 	})
 }
 
+// taken is the offset behind the last record of a partition that was acknowledged.
+func (x *narrow) taken(place string) int64 {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	end := int64(0)
+	for i := len(x.h.Sends) - 1; i >= 0 && i > len(x.h.Sends)-1000; i-- {
+		if s := &x.h.Sends[i]; s.Partition == place && s.Outcome == check.OK {
+			end = max(end, s.Offset+1)
+		}
+	}
+	return end
+}
+
 // readAll reads a topic from its start to its end, after everything.
 func (x *narrow) readAll(to string) { x.read(to, true) }
 
@@ -97,6 +110,7 @@ func (x *narrow) consume(cl *kgo.Client, to string, ends map[int32]int64, final 
 			x.mu.Lock()
 			defer x.mu.Unlock()
 			x.h.Reads = append(x.h.Reads, check.Read{At: x.w.Now(), Consumer: name, Partition: where(to, r.Partition), Offset: r.Offset, Value: string(r.Value), Final: final})
+			x.noteEpoch(where(to, r.Partition), r)
 			seen[r.Partition] = r.Offset + 1
 			if seen[r.Partition] >= ends[r.Partition] {
 				delete(at, r.Partition)
@@ -110,3 +124,16 @@ func (x *narrow) consume(cl *kgo.Client, to string, ends map[int32]int64, final 
 	}
 	slices.Sort(x.h.Drained)
 }
+
+// noteEpoch remembers in which leader epoch a record was appended.
+func (x *narrow) noteEpoch(place string, r *kgo.Record) {
+	t := term{place, r.LeaderEpoch}
+	s, ok := x.spans[t]
+	if !ok {
+		s = span{r.Offset, r.Offset}
+	}
+	x.spans[t] = span{min(s.first, r.Offset), max(s.last, r.Offset)}
+}
+
+// epochs are those of the records that were read of the topic.
+func (x *narrow) epochs() map[term]span { return x.spans }
