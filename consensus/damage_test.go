@@ -106,3 +106,33 @@ func TestDamageWhileRunning(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// A replica that joined looks in its log for how it became a member. An entry that rotted there is repaired first, like
+// any other: such a node started never again.
+func TestDamagedEntryOfAReplicaThatJoined(t *testing.T) {
+	c := newCluster(t, 4)
+	c.boot(3)
+	leader, joiner := c.leader(), c.nodes[3]
+	if err := leader.host.AddReplica(c.ctx(), testShard, 4, joiner.raftAddr, true); err != nil {
+		t.Fatal(err)
+	}
+	spec := ReplicaSpec{Shard: testShard, Replica: 4, Join: true, NonVoting: true}
+	if err := joiner.host.StartReplica(c.ctx(), spec); err != nil {
+		t.Fatal(err)
+	}
+	leader.fill(0, 10, 2000)
+	c.sameLogs(leader, joiner)
+	joiner.stop()
+	_, payload := payloadCommand(7, 2000)
+	joiner.flip(payload)
+	joiner.start()
+	joiner.host.SetPlacement(testShard, append(c.placement(3), Placement{Replica: 4, Node: 4}))
+	if err := joiner.host.StartReplica(c.ctx(), spec); err != nil {
+		t.Fatal(err)
+	}
+	if d := joiner.journal.Damages(); len(d) > 0 {
+		t.Fatalf("not repaired: %v", d)
+	}
+	leader.mustPropose("after")
+	c.sameLogs(leader, joiner)
+}

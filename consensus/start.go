@@ -10,6 +10,7 @@ import (
 	"github.com/lni/dragonboat/v4/config"
 	sm "github.com/lni/dragonboat/v4/statemachine"
 
+	"github.com/tallymq/tallymq/consensus/journal"
 	"github.com/tallymq/tallymq/consensus/stream"
 )
 
@@ -47,11 +48,16 @@ func (h *Host) StartReplica(ctx context.Context, spec ReplicaSpec) error {
 
 func (h *Host) startReplica(ctx context.Context, spec ReplicaSpec) error {
 	// Nothing of the replica runs yet, so an error leaves everything as it was on disk.
-	past, err := h.readPast(spec.Shard, spec.Replica)
+	// Repairs come first: of a replica that joined, all of the log is read.
+	repull, err := h.repairKnown(ctx, spec.Shard, spec.Replica)
 	if err != nil {
 		return err
 	}
-	repull, err := h.repairKnown(ctx, spec.Shard, spec.Replica)
+	past, err := h.readPast(spec.Shard, spec.Replica)
+	if errors.Is(err, journal.ErrDamaged) {
+		// It was found only now. There is nobody yet whom it could be repaired for in the background.
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
 	if err != nil {
 		return err
 	}
