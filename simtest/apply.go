@@ -149,7 +149,7 @@ func (s *Supervisor) inject(f Fault) {
 	case Isolate, Cut, Flap, Clog, Slow, Lossy, Reset:
 		s.injectNet(f)
 	case Rot:
-		p.Disk.Rot(1+int(f.Amount*8), "")
+		p.Disk.Rot(1+int(f.Amount*8), f.B)
 	default:
 		s.injectDisk(p, f)
 	}

@@ -33,7 +33,7 @@ const (
 	SyncError Verb = "syncerror" // a sync fails and what it was to save is dropped
 	ReadError Verb = "readerror" // reads fail
 	Lie       Verb = "lie"       // syncs do nothing and say yes; then power is lost
-	Rot       Verb = "rot"       // bits of durable content flip
+	Rot       Verb = "rot"       // bits of durable content flip, in files whose path contains B
 	MisWrite  Verb = "miswrite"  // writes land elsewhere
 	MisRead   Verb = "misread"   // reads come from elsewhere
 	Wipe      Verb = "wipe"      // the drive is replaced by an empty one while the node is down for the length

@@ -14,6 +14,7 @@ type faults struct {
 	length time.Duration
 	at     time.Duration
 	drawn  []simtest.Fault
+	rotten string // whose disk is bad, where only one may be
 }
 
 // between draws a time.
@@ -44,6 +45,13 @@ func (f *faults) hit(verb simtest.Verb, node string, least, most time.Duration) 
 	length := f.between(least, most)
 	f.drawn = append(f.drawn, simtest.Fault{At: f.at, Verb: verb, A: node, For: length, Amount: float64(1+f.rng.IntN(1000)) / 1000})
 	return length
+}
+
+// link is hit for one direction between two nodes.
+func (f *faults) link(verb simtest.Verb, least, most time.Duration) {
+	o := f.order()
+	f.hit(verb, o[0], least, most)
+	f.drawn[len(f.drawn)-1].B = o[1]
 }
 
 // all hits every node within moments.

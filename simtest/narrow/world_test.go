@@ -40,8 +40,11 @@ type narrow struct {
 	h       check.History
 	acks    int
 	clients int
-	terms   map[term]int32 // who led
-	spans   map[term]span  // of the records read
+	asked   int
+	id      [16]byte         // of the topic
+	views   map[int32]string // of each generation, its members
+	terms   map[term]int32   // who led
+	spans   map[term]span    // of the records read
 }
 
 // world runs body in a world of the seed from the environment.
@@ -59,7 +62,7 @@ func world(t *testing.T, tune func(*config.Config), body func(x *narrow)) {
 		if os.Getenv("TALLYMQ_SIM_LOG") != "" {
 			o.Log = slog.NewTextHandler(os.Stderr, nil)
 		}
-		x := &narrow{T: t, w: w, c: cluster.New(w, o), terms: map[term]int32{}, spans: map[term]span{}}
+		x := &narrow{T: t, w: w, c: cluster.New(w, o), terms: map[term]int32{}, spans: map[term]span{}, views: map[int32]string{}}
 		x.h.Dense = true
 		x.create(topic, partitions)
 		x.first = x.replicaIDs()
