@@ -10,6 +10,11 @@ const (
 	// collectSteps is after how many turns of goroutines garbage is collected. It is
 	// counted in turns, not bytes: the moment must be a function of the seed.
 	collectSteps = 400_000
+	// memoryMax is how many bytes a world holds before garbage is collected all the same,
+	// wherever it is; two runs may then differ. A world far below it never comes there.
+	// Without it a loop that does not let simulated time pass takes all the machine's
+	// memory before anyone can see where it is.
+	memoryMax = 3 << 30
 	// diffContext is how many events a comparison shows before and after the first
 	// that differs.
 	diffContext = 12

@@ -2,6 +2,7 @@ package simtest
 
 import (
 	"errors"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -165,4 +166,23 @@ func TestStreamsOfRandomNumbersAreIndependent(t *testing.T) {
 	if a.Rand("plan").Uint64() == a.Rand("network").Uint64() {
 		t.Error("two purposes draw the same")
 	}
+}
+
+var wasted []byte
+
+// TestGarbageIsBounded: also in a loop that does not let simulated time pass, and with it
+// the moments at which garbage is collected otherwise.
+func TestGarbageIsBounded(t *testing.T) {
+	SkipWithoutOverlay(t)
+	Run(t, 1, func(w *World) {
+		const piece = 1 << 20
+		for range 4 * memoryMax / piece {
+			wasted = make([]byte, piece)
+		}
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		if m.HeapSys > 2*memoryMax {
+			t.Errorf("the heap has %d bytes", m.HeapSys)
+		}
+	})
 }
