@@ -43,6 +43,7 @@
 //	   ├──── Buggify            places of the production code that may act (internal/point) do; how often is a setting
 //	   ├──── Plan               settings, and faults applied over time: drawn from the seed, printed, read back
 //	   └──── trace.Log          every event, and the hash
+//	tallysim      worlds for the programs of tallymq's users: programs, a store, assertions
 //	overlay       the patches to the runtime that make it all a function of the seed
 //	check         judges of client histories; they know nothing of the implementation
 //	point         coverage of rare places

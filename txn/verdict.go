@@ -27,36 +27,6 @@ func (a Action) String() string {
 	return fmt.Sprintf("action(%d)", uint8(a))
 }
 
-// Code is why a batch is refused. Kafka's error is in brackets.
-type Code uint8
-
-const (
-	// None: it is not refused.
-	None Code = iota
-	// OutOfOrderSequence (45): a gap, an overlap, an epoch that does not begin at 0, or known sequences with other records.
-	OutOfOrderSequence
-	// DuplicateSequence (46): appended in this epoch, but nobody remembers any more where, nor with which records.
-	// Clients take 46 for success without an offset, so it is never said of sequences that were not appended.
-	DuplicateSequence
-	// InvalidProducerEpoch (47): a later incarnation of the producer was here.
-	InvalidProducerEpoch
-)
-
-// String names the code.
-func (c Code) String() string {
-	switch c {
-	case None:
-		return "none"
-	case OutOfOrderSequence:
-		return "out-of-order-sequence"
-	case DuplicateSequence:
-		return "duplicate-sequence"
-	case InvalidProducerEpoch:
-		return "invalid-producer-epoch"
-	}
-	return fmt.Sprintf("code(%d)", uint8(c))
-}
-
 // Verdict is Check's answer.
 type Verdict struct {
 	Action   Action

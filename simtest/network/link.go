@@ -122,11 +122,13 @@ func (n *Network) healLocked(d *direction) {
 	d.healed = make(chan struct{})
 }
 
-// Clog holds everything in one direction back for a while, then lets it all arrive.
+// Clog holds everything in one direction back for a while, then lets it all arrive. A
+// clog does not end an earlier one that is longer.
 func (n *Network) Clog(from, to string, length time.Duration) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.directionLocked(from, to).clogged = time.Now().Add(length)
+	d := n.directionLocked(from, to)
+	d.clogged = later(d.clogged, time.Now().Add(length))
 	n.fault(from+">"+to, "clogged for %v", length)
 }
 

@@ -385,3 +385,49 @@ func TestWriterLearnsWithTheReader(t *testing.T) {
 		}
 	}
 }
+
+// TestAWaitingReaderIsNotLate: the same for a reader that waits already, with data on
+// its way through a slow link. Of a stream that was reset and then closed it was seen to wait
+// for the time at which the last byte had been due, or for the end of an earlier clog.
+func TestAWaitingReaderIsNotLate(t *testing.T) {
+	ends := map[string]func(n *Network, far net.Conn){
+		"reset":            func(n *Network, _ net.Conn) { n.ResetStreams("c1", "n1", 1) },
+		"close":            func(_ *Network, far net.Conn) { far.Close() },
+		"killed":           func(n *Network, _ net.Conn) { n.Host("n1").Down(false) },
+		"reset, then dead": func(n *Network, far net.Conn) { n.ResetStreams("c1", "n1", 1); far.Close() },
+		"clogged twice": func(n *Network, far net.Conn) {
+			n.Clog("n1", "c1", time.Minute)
+			far.Close()
+			time.Sleep(time.Second)
+			n.Clog("n1", "c1", time.Second)
+		},
+	}
+	for name, end := range ends {
+		for seed := uint64(0); seed < 20; seed++ {
+			inNetwork(t, seed, LAN, func(t *testing.T, n *Network) {
+				near, far := connect(t, n)
+				n.SetProfile("n1", "c1", &Profile{DelayMin: time.Millisecond, DelayMean: time.Second, Fragment: 0.5})
+				must(far.Write(make([]byte, 1000)))
+				readerEnded := make(chan struct{})
+				go func() { defer close(readerEnded); _, _ = io.Copy(io.Discard, near) }()
+				synctest.Wait()
+				end(n, far)
+				for {
+					if _, err := near.Write([]byte("x")); err != nil {
+						break
+					}
+					time.Sleep(time.Millisecond)
+				}
+				synctest.Wait()
+				select {
+				case <-readerEnded:
+				default:
+					t.Errorf("%s, seed %d: the write has failed, the reader waits", name, seed)
+				}
+				near.Close()
+				far.Close()
+				<-readerEnded
+			})
+		}
+	}
+}

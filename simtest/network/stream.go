@@ -120,25 +120,30 @@ func (p *pipe) takeLocked(b []byte) (n int, wait time.Duration, err error) {
 	if p.failed != nil && !p.failAt.After(now) {
 		return 0, 0, p.failed
 	}
-	if p.failed != nil {
-		wait = p.failAt.Sub(now)
-	}
+	var due time.Time // of what comes next: bytes, their end
 	switch {
-	case len(p.segments) > 0 && !p.dir.cut:
-		at := p.segments[0].at
-		if at.Before(p.dir.clogged) {
-			at = p.dir.clogged
-		}
-		if d := at.Sub(now); wait == 0 || d < wait {
-			wait = d
-		}
-	case len(p.segments) == 0 && p.ended && !p.dir.cut:
-		if !p.last.After(now) {
+	case p.dir.cut:
+	case len(p.segments) > 0:
+		due = later(p.segments[0].at, p.dir.clogged)
+	case p.ended:
+		if due = later(p.last, p.dir.clogged); !due.After(now) {
 			return 0, 0, io.EOF
 		}
-		wait = p.last.Sub(now)
+	}
+	if p.failed != nil && (due.IsZero() || p.failAt.Before(due)) {
+		due = p.failAt
+	}
+	if !due.IsZero() {
+		wait = due.Sub(now)
 	}
 	return 0, wait, nil
+}
+
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
 }
 
 // await waits for a change, for the given time, or for the deadline.
@@ -209,11 +214,7 @@ func (c *Conn) lostLocked() (wait time.Duration, err error) {
 	if !in.ended || in.dir.cut {
 		return 0, nil
 	}
-	at := in.last
-	if at.Before(in.dir.clogged) {
-		at = in.dir.clogged
-	}
-	if at.After(now) {
+	if at := later(in.last, in.dir.clogged); at.After(now) {
 		return at.Sub(now), nil
 	}
 	return 0, os.NewSyscallError("write", syscall.EPIPE)
