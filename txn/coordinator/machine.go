@@ -1,0 +1,88 @@
+package coordinator
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/tallymq/tallymq/txn"
+)
+
+// Machine holds the transactional ids of one shard.
+type Machine struct {
+	options   Options
+	producers map[string]*producer
+	// names has the name of each producer id in force.
+	names map[txn.ProducerID]string
+	now   int64 // the greatest replicated time seen, in ms
+}
+
+// New is a machine without ids.
+func New(o Options) *Machine {
+	o.check()
+	return &Machine{options: o, producers: map[string]*producer{}, names: map[txn.ProducerID]string{}}
+}
+
+// Context is what a command is applied with.
+type Context struct {
+	Now  int64  // replicated time, in ms; one that fell is taken for the greatest seen
+	Term uint64 // of the leader that proposed the command
+}
+
+// Ended says that a transaction was decided: Undelivered has it from now on, and what lives on this shard can be closed
+// and acknowledged in the same apply.
+type Ended struct {
+	Decision     txn.Decision
+	Participants []txn.Participant // sorted; the caller may keep them
+}
+
+func (m *Machine) advance(c Context) { m.now = max(m.now, c.Now) }
+
+// touch notes a change of p.
+func (m *Machine) touch(p *producer) { p.used = max(p.used, m.now) }
+
+// rename keeps names true when p's producer id may have changed from before.
+func (m *Machine) rename(p *producer, before txn.ProducerID) {
+	if before != p.identity.ProducerID {
+		delete(m.names, before)
+		m.names[p.identity.ProducerID] = p.name
+	}
+}
+
+func (m *Machine) find(name string) (*producer, *txn.Refusal) {
+	if p := m.producers[name]; p != nil {
+		return p, nil
+	}
+	return nil, txn.Refusef(txn.UnknownMapping, "%q is not known", name)
+}
+
+// identify finds the producer of a request and judges its numbers and, under the first version, its connection, in this
+// order: a fenced producer's newer connection must not pass for the right one's.
+func (m *Machine) identify(c Context, name string, who Identity, v Version, connection txn.Generation) (*producer, *txn.Refusal) {
+	p, r := m.find(name)
+	if r != nil {
+		return nil, r
+	}
+	if r := p.current(who); r != nil {
+		return nil, r
+	}
+	if v != V1 {
+		return p, nil
+	}
+	if connection.None() {
+		return nil, txn.Refusef(txn.InvalidRequest, "a request of the first version for %q without a connection", name)
+	}
+	return p, p.stale(connection, c.Term)
+}
+
+// Len is the number of transactional ids.
+func (m *Machine) Len() int { return len(m.producers) }
+
+// Describe is a few lines for each id, by name.
+func (m *Machine) Describe() string {
+	var lines []string
+	for _, name := range slices.Sorted(maps.Keys(m.producers)) {
+		lines = append(lines, m.producers[name].describe())
+	}
+	return strings.Join(lines, "\n")
+}

@@ -1,0 +1,100 @@
+package coordinator
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/tallymq/tallymq/txn"
+)
+
+// Marker is a decision on its way to one participant.
+type Marker struct {
+	Name        string
+	Participant txn.Participant
+	Decision    txn.Decision
+}
+
+// String is one line.
+func (k Marker) String() string {
+	return fmt.Sprintf("%s to %v: %v", k.Name, k.Participant, k.Decision)
+}
+
+// Undelivered are the markers to send, at most max, of ids behind after, by name: to each participant its oldest one, since
+// it takes the decisions of one id in order. For the leader, which sends them until they are acknowledged.
+func (m *Machine) Undelivered(after string, max int) []Marker {
+	var all []Marker
+	for _, name := range slices.Sorted(maps.Keys(m.producers)) {
+		if name <= after {
+			continue
+		}
+		told := map[txn.Participant]bool{}
+		for _, o := range m.producers[name].outbox {
+			for _, q := range o.waiting {
+				if len(all) == max {
+					return all
+				}
+				if !told[q] {
+					told[q] = true
+					all = append(all, Marker{name, q, o.Decision})
+				}
+			}
+		}
+	}
+	return all
+}
+
+// Acknowledge notes that a participant has taken the decision about a number for good, or is gone: a deleted partition has
+// nothing to close. It says whether anything changed; again, it does not.
+func (m *Machine) Acknowledge(c Context, name string, number txn.Number, participant txn.Participant) bool {
+	m.advance(c)
+	p := m.producers[name]
+	if p == nil {
+		return false
+	}
+	i := slices.IndexFunc(p.outbox, func(o owed) bool { return o.Number == number })
+	if i < 0 {
+		return false
+	}
+	o := &p.outbox[i]
+	j, waits := slices.BinarySearchFunc(o.waiting, participant, txn.Participant.Compare)
+	if !waits {
+		return false
+	}
+	o.waiting = slices.Delete(o.waiting, j, j+1)
+	if len(o.waiting) == 0 {
+		p.outbox = slices.Delete(p.outbox, i, i+1)
+	}
+	m.touch(p)
+	return true
+}
+
+// Standing is what a participant gets that asks about a hold.
+type Standing uint8
+
+const (
+	// Unknown: nothing is open or owed under this number: the participant has acknowledged it, or never was one. It must not
+	// guess an outcome from this.
+	Unknown Standing = iota
+	// Undecided: the transaction is open.
+	Undecided
+	// Decided: here is the decision.
+	Decided
+)
+
+// Ask answers a participant that wonders about transaction number of name.
+func (m *Machine) Ask(name string, number txn.Number, participant txn.Participant) (Standing, txn.Decision) {
+	p := m.producers[name]
+	if p == nil {
+		return Unknown, txn.Decision{}
+	}
+	if p.state == Ongoing && p.number == number {
+		return Undecided, txn.Decision{}
+	}
+	for _, d := range p.earlier(participant) {
+		if d.Number == number {
+			return Decided, d
+		}
+	}
+	return Unknown, txn.Decision{}
+}
