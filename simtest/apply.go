@@ -109,8 +109,12 @@ func (s *Supervisor) quiet() {
 	s.w.Net.HealAll()
 	for _, p := range s.w.Processes() {
 		p.Host.RefuseDials(false, false)
-		p.Disk.SetFaults(disk.Faults{})
-		p.Skew(0)
+		if p.Disk.Faults() != (disk.Faults{}) {
+			p.Disk.SetFaults(disk.Faults{})
+		}
+		if p.skewed() {
+			p.Skew(0)
+		}
 		p.Resume()
 	}
 	s.w.Trace.Event("world", "plan", "quiet")

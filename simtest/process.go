@@ -170,6 +170,8 @@ func (p *Process) Skew(ahead time.Duration) {
 	p.w.Trace.Event(trace.Fault, p.name, "wall clock ahead by %v", ahead)
 }
 
+func (p *Process) skewed() bool { p.w.mu.Lock(); defer p.w.mu.Unlock(); return p.skew != 0 }
+
 // Await waits for the result of Start and fails the test on an error other than
 // ErrKilled.
 func (p *Process) Await(result <-chan error) error {

@@ -144,6 +144,9 @@ func (h *Host) Down(silent bool) {
 func (h *Host) RefuseDials(refuse, hang bool) {
 	h.net.mu.Lock()
 	defer h.net.mu.Unlock()
+	if h.refuse == refuse && h.hang == hang {
+		return
+	}
 	h.refuse, h.hang = refuse, hang
 	h.net.fault(h.name, "dials refused %v, hung %v", refuse, hang)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -43,8 +44,8 @@ type Cluster struct {
 	failing   atomic.Int32  // thousandths of the transactions of stores, while faults are on
 }
 
-func newCluster(w *simtest.World, o Options) *Cluster {
-	c := &Cluster{T: w.T, World: w, nodes: cluster.New(w, cluster.Options{Nodes: o.Nodes}), harness: w.Process(harnessName)}
+func newCluster(w *simtest.World, o Options, log slog.Handler) *Cluster {
+	c := &Cluster{T: w.T, World: w, nodes: cluster.New(w, cluster.Options{Nodes: o.Nodes, Log: log}), harness: w.Process(harnessName)}
 	c.quiet = make(chan struct{})
 	close(c.quiet)
 	c.harness.Start(func() error { return nil })

@@ -47,8 +47,9 @@
 //	  └──── Check (always), Eventually (after the faults)
 //
 // Environment: TALLYMQ_SIM_SEED=7 runs that seed alone, in this process;
-// TALLYMQ_SIM_SEEDS=1..500 other seeds than 1..10; TALLYMQ_SIM_TRACE=file writes every
-// event and TALLYMQ_SIM_PLAN=file replaces the plan of that one world.
+// TALLYMQ_SIM_SEEDS=1..500 other seeds than 1..10; of one world TALLYMQ_SIM_TRACE=file
+// writes every event, TALLYMQ_SIM_LOG=file what the brokers log, and
+// TALLYMQ_SIM_PLAN=file replaces the plan.
 //
 // Read run.go, then cluster.go; ../example/payments is a whole example.
 package tallysim

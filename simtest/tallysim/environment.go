@@ -2,6 +2,7 @@ package tallysim
 
 import (
 	"fmt"
+	"log/slog"
 	"os"
 	"slices"
 	"strconv"
@@ -19,6 +20,7 @@ const (
 	seedsEnv  = prefixEnv + "SEEDS"  // FIRST..LAST in place of 1..Options.Seeds
 	planEnv   = prefixEnv + "PLAN"   // a file that replaces the plan of one world, and may name its seed
 	resultEnv = prefixEnv + "RESULT" // a file for what the world came to
+	logEnv    = prefixEnv + "LOG"    // a file that the brokers log to
 )
 
 // oneSeed says whether this process is to run one world, and which.
@@ -54,6 +56,21 @@ func (o Options) seeds(t *testing.T) []uint64 {
 		}
 	}
 	return seeds
+}
+
+// brokersLog opens the file that the brokers of one world log to, nil when none is asked for.
+func brokersLog(t *testing.T) slog.Handler {
+	t.Helper()
+	file := os.Getenv(logEnv)
+	if file == "" {
+		return nil
+	}
+	f, err := os.Create(file)
+	if err != nil {
+		t.Fatalf("%s: %v", logEnv, err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return slog.NewTextHandler(f, &slog.HandlerOptions{Level: slog.LevelDebug})
 }
 
 // childEnvironment is that of the process of one world: ours, without what chose

@@ -77,8 +77,9 @@ func (o Options) Find(t *testing.T, assertion string, body func(c *Cluster)) (se
 
 // world runs one world in this process.
 func (o Options) world(t *testing.T, seed uint64, body func(c *Cluster)) {
+	log := brokersLog(t)
 	simtest.Run(t, seed, func(w *simtest.World) {
-		c := newCluster(w, o)
+		c := newCluster(w, o, log)
 		w.Report = c.report
 		body(c)
 		c.finish()

@@ -43,6 +43,9 @@ func (s *tally) add(r *result.Result) {
 
 // String is one line.
 func (s *tally) String() string {
+	if s.worlds == 0 {
+		return "no seed"
+	}
 	return fmt.Sprintf("%d seeds, simulated %v in %v, %d faults, %d records produced, %d starts of your processes, %d transactions of stores",
 		s.worlds, s.simulated.Round(time.Second), s.real.Round(100*time.Millisecond), s.faults,
 		s.operations[producedCount], s.operations[startsCount], s.operations[commitsCount])
