@@ -63,7 +63,7 @@ func (p *Process) Start() error {
 	if err := os.MkdirAll(p.dir, 0o755); err != nil {
 		return err
 	}
-	out, err := os.OpenFile(p.dir+".log", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	out, err := os.OpenFile(p.Log(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
 	}
@@ -205,3 +205,12 @@ func (c *Cluster) Bootstrap() []string {
 	}
 	return out
 }
+
+// Set changes a flag (without dashes) of the next start.
+func (p *Process) Set(flag, value string) { p.args = append(p.args, "--"+flag, value) }
+
+// Dir is the node's data-dir.
+func (p *Process) Dir() string { return p.dir }
+
+// Log is the file that the process's output goes to.
+func (p *Process) Log() string { return p.dir + ".log" }
