@@ -29,7 +29,7 @@ func (m *idle) SaveSnapshot(any, io.Writer, <-chan struct{}) error { return nil 
 func (m *idle) InstallSnapshot(io.Reader, <-chan struct{}) (uint64, []byte, error) {
 	return 0, nil, nil
 }
-func (m *idle) Missing(_ context.Context, _ func(journal.Name) bool, _ func(journal.Name) bool) error {
+func (m *idle) Missing(_ context.Context, _, _ uint64, _ func(journal.Name) bool, _ func(journal.Name) bool) error {
 	return nil
 }
 func (m *idle) Close() error { return nil }

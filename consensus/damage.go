@@ -34,7 +34,7 @@ func (h *Host) repairInBackground(r *replica, d journal.Damage) {
 	case d.Kind == journal.DamagedPayload:
 		atDamagedPayloadPulled.Hit()
 		// The rows know its name, so it is a missing payload like any other.
-		if err := r.payloads.begin(); err != nil {
+		if err := r.payloads.begin(damagedSpan(d)); err != nil {
 			r.setDamaged(fmt.Errorf("%w: %v: %w", ErrDamaged, d, err))
 			return
 		}
@@ -63,8 +63,17 @@ func (r *replica) setDamaged(err error) {
 	r.host.o.Logger.Error("replica is damaged", "shard", r.shard, "replica", r.replica, "err", err)
 }
 
-// repairKnown repairs what the journal found before the replica is started, within ctx.
-func (h *Host) repairKnown(ctx context.Context, shard, replica uint64) (payloadsToo bool, err error) {
+// damagedSpan is which entries may have lost payloads by a damage.
+func damagedSpan(d journal.Damage) entryspan {
+	if d.Index == 0 {
+		return entriesFrom(1)
+	}
+	return entryspan{d.Index, d.Index}
+}
+
+// repairKnown repairs what the journal found before the replica is started, within ctx. Payloads of the entries in the
+// span are to be pulled once it runs.
+func (h *Host) repairKnown(ctx context.Context, shard, replica uint64) (payloads entryspan, err error) {
 	for _, d := range h.payloads.Damages() {
 		if d.Shard != shard || d.Replica != replica {
 			continue
@@ -72,18 +81,18 @@ func (h *Host) repairKnown(ctx context.Context, shard, replica uint64) (payloads
 		switch {
 		case !d.Repairable:
 			atStartDamaged.Hit()
-			return payloadsToo, fmt.Errorf("%w: %v", ErrDamaged, d)
+			return payloads, fmt.Errorf("%w: %v", ErrDamaged, d)
 		case d.Kind == journal.DamagedPayload:
 			atStartPayloadsDamaged.Hit()
-			payloadsToo = true
+			payloads = payloads.with(damagedSpan(d))
 		default:
 			atStartRepairsEntry.Hit()
 			if err := h.repairEntry(ctx, d); err != nil {
-				return payloadsToo, fmt.Errorf("%w: %v: %w", ErrDamaged, d, err)
+				return payloads, fmt.Errorf("%w: %v: %w", ErrDamaged, d, err)
 			}
 		}
 	}
-	return payloadsToo, nil
+	return payloads, nil
 }
 
 // repairEntry asks the shard's other hosts for the entry. Only an entry of the same index and term can be the same one.

@@ -38,6 +38,8 @@ type Limits struct {
 	PullBytesPerSecond int64
 	// PullBatchBytes is how much one payload request asks for.
 	PullBatchBytes int
+	// PullWalkNames is how many missing payloads one walk over the rows remembers.
+	PullWalkNames int
 	// MessageBytes is the largest node RPC message.
 	MessageBytes int
 	// Workers is the size of dragonboat's step, commit and apply pools. Frozen in the data directory at the first start.
@@ -65,6 +67,7 @@ const (
 	receiveQueueBytesDefault  = 256 * mib
 	pullBytesPerSecondDefault = 64 * mib
 	pullBatchBytesDefault     = 1 * mib
+	pullWalkNamesDefault      = 1 << 16
 	messageBytesDefault       = 40 * mib
 	workersDefault            = 4
 )
@@ -114,6 +117,7 @@ func (l Limits) withDefaults() Limits {
 	l.ReceiveQueueBytes = orDefault(l.ReceiveQueueBytes, receiveQueueBytesDefault)
 	l.PullBytesPerSecond = orDefault(l.PullBytesPerSecond, pullBytesPerSecondDefault)
 	l.PullBatchBytes = orDefault(l.PullBatchBytes, pullBatchBytesDefault)
+	l.PullWalkNames = orDefault(l.PullWalkNames, pullWalkNamesDefault)
 	l.MessageBytes = orDefault(l.MessageBytes, messageBytesDefault)
 	l.Workers = orDefault(l.Workers, workersDefault)
 	return l

@@ -26,8 +26,9 @@ type Machine interface {
 	// InstallSnapshot replaces all rows by those read: a new generation, atomically flipped and durable on return. The
 	// rows carry applied and meta.
 	InstallSnapshot(r io.Reader, stop <-chan struct{}) (applied uint64, meta []byte, err error)
-	// Missing yields the live names for which has says no. Consensus pulls them from peers.
-	Missing(ctx context.Context, has func(journal.Name) bool, yield func(journal.Name) bool) error
+	// Missing yields the live names of entries first to last, ascending by index, for which has says no. Consensus pulls
+	// them from peers.
+	Missing(ctx context.Context, first, last uint64, has func(journal.Name) bool, yield func(journal.Name) bool) error
 	// Close releases the machine. Nothing is called afterwards.
 	Close() error
 }

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
+	"iter"
 	"sync"
 	"time"
 
@@ -20,8 +20,9 @@ type payloads interface {
 	ForgetReplica(shard, replica uint64) error
 }
 
-// puller fetches the payloads that a replica's rows name and its journal lacks. A mark on disk says that this may be
-// so, from before a snapshot is installed until nothing is missing; what was fetched before a crash is not fetched again.
+// puller fetches the payloads that a replica's rows name and its journal lacks. A mark on disk says of which entries
+// that may be so, from before a snapshot is installed until nothing is missing; it moves on with the work, so what was
+// fetched before a crash is not looked at again.
 type puller struct {
 	host           *Host
 	shard, replica uint64
@@ -29,47 +30,58 @@ type puller struct {
 	mark           string
 
 	mu         sync.Mutex
-	generation uint64 // rises with every reason to look again
-	whole      bool
+	generation uint64    // rises with every reason to look again
+	doubt      entryspan // payloads of these entries may be missing; empty: whole
 	running    bool
 	pulled     int64 // bytes
 }
 
-// namesPerPass bounds what one walk over the rows remembers.
-const namesPerPass = 1 << 16
-
 func newPuller(h *Host, shard, replica uint64, m Machine) (*puller, error) {
-	p := &puller{host: h, shard: shard, replica: replica, machine: m, whole: true}
+	p := &puller{host: h, shard: shard, replica: replica, machine: m}
 	p.mark = markPath(h.o.Dir, shard, replica)
-	if _, err := h.o.FS.Stat(p.mark); err == nil {
+	var err error
+	if p.doubt, err = readMark(h.o.FS, p.mark); err != nil {
+		return nil, err
+	}
+	if !p.doubt.empty() {
 		atPullResumed.Hit()
-		p.whole = false
-	} else if !isNotExist(err) {
-		return nil, fmt.Errorf("consensus: look for %s: %w", p.mark, err)
 	}
 	return p, nil
 }
 
-// begin makes it durable that payloads may be missing from now on.
-func (p *puller) begin() error {
+// begin makes it durable that payloads of these entries may be missing from now on.
+func (p *puller) begin(span entryspan) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.generation++
-	p.whole = false
-	return writeFileAtomically(p.host.o.FS, p.mark, []byte("payloads may be missing\n"))
+	p.doubt = p.doubt.with(span)
+	return writeMark(p.host.o.FS, p.mark, p.doubt)
+}
+
+// install is begin before a snapshot replaces the rows, of which those up to applied are true: whatever the new rows
+// name among these entries, the old rows name too, for nothing is ever named again. So only later entries are in doubt,
+// and what the journal knows to be damaged.
+func (p *puller) install(applied uint64) error {
+	span := entriesFrom(applied + 1)
+	for _, d := range p.host.payloads.Damages() {
+		if d.Kind == journal.LostSegment || d.Shard == p.shard && d.Replica == p.replica {
+			span = span.with(damagedSpan(d))
+		}
+	}
+	return p.begin(span)
 }
 
 func (p *puller) isWhole() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.whole
+	return p.doubt.empty()
 }
 
 // run pulls in the background until nothing is missing or the replica stops.
 func (p *puller) run() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.whole || p.running {
+	if p.doubt.empty() || p.running {
 		return
 	}
 	p.running = p.host.background(p.shard, p.replica, p.loop)
@@ -77,14 +89,9 @@ func (p *puller) run() {
 
 func (p *puller) loop(ctx context.Context) {
 	for ctx.Err() == nil {
-		p.mu.Lock()
-		generation := p.generation
-		p.mu.Unlock()
-		missing, err := p.pass(ctx)
-		if err == nil && missing == 0 {
-			if err = p.finish(generation); err == nil {
-				return
-			}
+		whole, err := p.pass(ctx)
+		if whole {
+			return
 		}
 		if err != nil && ctx.Err() == nil {
 			atPullInterrupted.Hit()
@@ -97,71 +104,105 @@ func (p *puller) loop(ctx context.Context) {
 	p.mu.Unlock()
 }
 
-var errPullBreaks = errors.New("the pull was broken off")
-
-var errLookAgain = errors.New("another snapshot was installed meanwhile")
-
-// finish forgets the mark if nothing new began meanwhile.
-func (p *puller) finish(generation uint64) error {
+// pass walks the entries in doubt once, in order, and fetches what is missing as it goes. What no peer has was deleted
+// since it was listed; the next pass, which begins there, tells. An error means that some of it could not be had.
+func (p *puller) pass(ctx context.Context) (whole bool, err error) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.generation != generation {
-		atPullOvertaken.Hit()
-		return errLookAgain
+	generation, span := p.generation, p.doubt
+	p.mu.Unlock()
+	rest := entryspan{}
+	for !span.empty() {
+		names, err := p.missing(ctx, span)
+		if err != nil {
+			return false, err
+		}
+		for batch := range p.batches(names) {
+			unfound, err := p.fetch(ctx, batch)
+			if err != nil {
+				return false, err
+			}
+			for _, n := range unfound {
+				rest = rest.with(entryspan{n.Index, n.Index})
+			}
+			if actPullBreaks.Now() {
+				return false, errPullBreaks
+			}
+		}
+		next := entryspan{}
+		if len(names) == p.host.o.Limits.PullWalkNames {
+			// The last entry may have more names. One whose names alone fill a walk is left after it: what remains of it is in rest.
+			next = entryspan{max(names[len(names)-1].Index, span.first+1), span.last}
+		}
+		if whole, err = p.advance(generation, rest.with(next)); whole || err != nil {
+			return whole, err
+		}
+		span = next
 	}
-	if err := p.host.o.FS.Remove(p.mark); err != nil && !isNotExist(err) {
-		return err
-	}
-	if err := syncDir(p.host.o.FS, p.host.o.Dir); err != nil {
-		return err
-	}
-	atReplicaWhole.Hit()
-	p.whole, p.running = true, false
-	p.host.o.Logger.Info("replica is whole", "shard", p.shard, "replica", p.replica, "pulled", p.pulled)
-	return nil
+	sleep(ctx, retryEvery)
+	return false, nil
 }
 
-// pass walks the rows once and fetches what it met. An error means that some of it could not be had.
-func (p *puller) pass(ctx context.Context) (missing int, err error) {
-	var names []journal.Name
+// missing lists, up to a bound, what rows name in a span of entries and the journal lacks.
+func (p *puller) missing(ctx context.Context, span entryspan) (names []journal.Name, err error) {
 	has := func(n journal.Name) bool { return p.host.payloads.HasPayload(p.shard, p.replica, n) }
-	err = p.machine.Missing(ctx, has, func(n journal.Name) bool {
+	err = p.machine.Missing(ctx, span.first, span.last, has, func(n journal.Name) bool {
 		names = append(names, n)
-		return len(names) < namesPerPass
+		return len(names) < p.host.o.Limits.PullWalkNames
 	})
 	if err != nil {
-		return 0, fmt.Errorf("list missing payloads: %w", err)
+		return nil, fmt.Errorf("list missing payloads: %w", err)
 	}
-	missing = len(names)
-	for len(names) > 0 {
-		n, bytes := 0, 0
-		for n < len(names) && n < pullNamesMax && (n == 0 || bytes+int(names[n].Length) <= p.host.o.Limits.PullBatchBytes) {
-			bytes += int(names[n].Length)
-			n++
-		}
-		got, ferr := p.fetch(ctx, names[:n])
-		if ferr != nil {
-			return missing, ferr
-		}
-		p.mu.Lock()
-		p.pulled += got
-		p.mu.Unlock()
-		names = names[n:]
-		if actPullBreaks.Now() {
-			return missing, errPullBreaks
-		}
-		sleep(ctx, time.Duration(float64(got)/float64(p.host.o.Limits.PullBytesPerSecond)*float64(time.Second)))
-		if ctx.Err() != nil {
-			return missing, ctx.Err()
-		}
-	}
-	return missing, nil
+	return names, nil
 }
 
-// fetch asks one peer after the other for what is still lacking. Names that no peer has were deleted since the walk.
-func (p *puller) fetch(ctx context.Context, names []journal.Name) (got int64, err error) {
+// advance says that only a part of what was in doubt still is, unless another reason to look came up meanwhile.
+func (p *puller) advance(generation uint64, doubt entryspan) (whole bool, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.generation != generation:
+		atPullOvertaken.Hit()
+		return false, errLookAgain
+	case doubt == p.doubt:
+		return false, nil
+	case !doubt.empty():
+		p.doubt = doubt
+		return false, writeMark(p.host.o.FS, p.mark, doubt)
+	}
+	if err := removeMark(p.host.o.FS, p.mark); err != nil {
+		return false, err
+	}
+	atReplicaWhole.Hit()
+	p.doubt, p.running = doubt, false
+	p.host.o.Logger.Info("replica is whole", "shard", p.shard, "replica", p.replica, "pulled", p.pulled)
+	return true, nil
+}
+
+var errPullBreaks = errors.New("the pull was broken off")
+
+var errLookAgain = errors.New("there is more to look at now")
+
+// batches cuts names into what one request asks for.
+func (p *puller) batches(names []journal.Name) iter.Seq[[]journal.Name] {
+	return func(yield func([]journal.Name) bool) {
+		for len(names) > 0 {
+			n, bytes := 0, 0
+			for n < len(names) && n < pullNamesMax && (n == 0 || bytes+int(names[n].Length) <= p.host.o.Limits.PullBatchBytes) {
+				bytes += int(names[n].Length)
+				n++
+			}
+			if !yield(names[:n]) {
+				return
+			}
+			names = names[n:]
+		}
+	}
+}
+
+// fetch asks one peer after the other for what is still lacking, at the rate allowed. Unfound is what no peer has.
+func (p *puller) fetch(ctx context.Context, names []journal.Name) (unfound []journal.Name, err error) {
 	var unreachable error
-	asked := false
+	asked, got := false, int64(0)
 	for _, node := range p.host.hostsOf(p.shard) {
 		if node == p.host.o.Node || len(names) == 0 {
 			continue
@@ -176,14 +217,17 @@ func (p *puller) fetch(ctx context.Context, names []journal.Name) (got int64, er
 		asked = true
 		names = rest
 	}
+	p.mu.Lock()
+	p.pulled += got
+	p.mu.Unlock()
 	if len(names) > 0 && (unreachable != nil || !asked) {
-		return got, fmt.Errorf("%d payloads not found yet: %w", len(names), errors.Join(ErrUnreachable, unreachable))
+		return names, fmt.Errorf("%d payloads not found yet: %w", len(names), errors.Join(ErrUnreachable, unreachable))
 	}
 	if len(names) > 0 {
 		atPullFoundNowhere.Hit()
-		sleep(ctx, retryEvery) // deleted, or not yet applied there; the next walk tells
 	}
-	return got, nil
+	sleep(ctx, time.Duration(float64(got)/float64(p.host.o.Limits.PullBytesPerSecond)*float64(time.Second)))
+	return names, ctx.Err()
 }
 
 func (p *puller) fetchFrom(ctx context.Context, node NodeID, names []journal.Name) (rest []journal.Name, bytes int64, err error) {
@@ -232,13 +276,5 @@ func sleep(ctx context.Context, d time.Duration) {
 
 // forget removes the mark of a replica that is gone.
 func (p *puller) forget() error {
-	mark := markPath(p.host.o.Dir, p.shard, p.replica)
-	if err := p.host.o.FS.Remove(mark); err != nil && !isNotExist(err) {
-		return fmt.Errorf("consensus: remove %s: %w", mark, err)
-	}
-	return nil
-}
-
-func markPath(dir string, shard, replica uint64) string {
-	return filepath.Join(dir, fmt.Sprintf("pull-%d-%d", shard, replica))
+	return removeMark(p.host.o.FS, markPath(p.host.o.Dir, p.shard, p.replica))
 }

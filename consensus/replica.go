@@ -213,7 +213,7 @@ func (r *replica) SaveSnapshot(view any, w io.Writer, stop <-chan struct{}) erro
 func (r *replica) RecoverFromSnapshot(src io.Reader, stop <-chan struct{}) error {
 	// The mark says that rows may name payloads which are not here. It is durable before the first such row can be, so a
 	// crash from here on finds the pull to be finished.
-	if err := r.payloads.begin(); err != nil {
+	if err := r.payloads.install(r.status().Applied); err != nil {
 		return fmt.Errorf("consensus: shard %d replica %d: mark the pull: %w", r.shard, r.replica, err)
 	}
 	atSnapshotReceived.Hit()

@@ -66,9 +66,9 @@ func (h *Host) startReplica(ctx context.Context, spec ReplicaSpec) error {
 	if err != nil {
 		return errors.Join(err, m.Close())
 	}
-	if repull {
+	if !repull.empty() {
 		atStartPulls.Hit()
-		if err := r.payloads.begin(); err != nil {
+		if err := r.payloads.begin(repull); err != nil {
 			return errors.Join(err, m.Close())
 		}
 	}

@@ -158,9 +158,9 @@ func (t *toy) InstallSnapshot(r io.Reader, _ <-chan struct{}) (uint64, []byte, e
 	return rows.Applied, rows.Meta, t.Sync()
 }
 
-func (t *toy) Missing(ctx context.Context, has func(journal.Name) bool, yield func(journal.Name) bool) error {
+func (t *toy) Missing(ctx context.Context, first, last uint64, has func(journal.Name) bool, yield func(journal.Name) bool) error {
 	for _, r := range t.log() {
-		if r.Name.Length > 0 && !has(r.Name) && !yield(r.Name) {
+		if r.Name.Length > 0 && r.Name.Index >= first && r.Name.Index <= last && !has(r.Name) && !yield(r.Name) {
 			return nil
 		}
 	}

@@ -270,8 +270,8 @@ func (r *replica) InstallSnapshot(rd io.Reader, stop <-chan struct{}) (uint64, [
 	return applied, meta, nil
 }
 
-// Missing yields the live names that the journal lacks.
-func (r *replica) Missing(ctx context.Context, has func(journal.Name) bool, yield func(journal.Name) bool) error {
+// Missing yields the live names of a range of entries that the journal lacks.
+func (r *replica) Missing(ctx context.Context, first, last uint64, has func(journal.Name) bool, yield func(journal.Name) bool) error {
 	if r.shard == catalog.CatalogShard {
 		return nil
 	}
@@ -279,7 +279,7 @@ func (r *replica) Missing(ctx context.Context, has func(journal.Name) bool, yiel
 	if err != nil {
 		return err
 	}
-	err = partition.LiveNames(v, 0, 1<<64-1, func(n partition.Name) bool {
+	err = partition.LiveNames(v, first, last, func(n partition.Name) bool {
 		name := journal.Name(n)
 		return ctx.Err() == nil && (has(name) || yield(name))
 	})
