@@ -172,14 +172,25 @@ func (p *planner) reconcile(s *Shard, r Replica, h Health) (under, done bool) {
 		return p.step(StepPromote, s, r, "catalog and Raft differ"), true
 	case r.State == ReplicaVoting:
 		return false, false
-	case h.Damaged || !registered || !p.facts.Alive[r.Node]:
-		return p.step(StepRemove, s, r, "it cannot catch up: damaged, or its node is gone"), true
+	case h.Damaged || !registered:
+		return p.step(StepRemove, s, r, "it cannot catch up: damaged, or its node was removed"), true
+	case !p.facts.Alive[r.Node]:
+		return p.absent(s, r), true
 	case h.Raft == NotMember:
 		return p.step(StepJoin, s, r, "the catalog has it"), true
 	case h.CaughtUp && h.Whole:
 		return p.step(StepPromote, s, r, "caught up and whole"), true
 	}
 	return true, true // it is catching up
+}
+
+// absent plans for a replica that was catching up when its node went away. It goes if that makes room for a repair: on
+// another node, or of a voter that is bad. Else it waits, so that what it has is not fetched again.
+func (p *planner) absent(s *Shard, r Replica) bool {
+	if _, found := p.candidate(s); found || len(p.bad(s)) > 0 {
+		return p.step(StepRemove, s, r, "its node is gone, and there is something better to do")
+	}
+	return true
 }
 
 // bad lists the voters that must go.
