@@ -17,6 +17,10 @@ type AddRequest struct {
 }
 
 // Add records participants in the open transaction, and opens one if none is. The grants are in the order of the request.
+//
+// A client of the first version must not be answered before each grant with Earlier decisions is installed: its epoch is
+// that of its last transaction, so while that one is still open in a partition the next batch would become a part of it.
+// On this shard that is the same apply; elsewhere one message, and Concurrent is the answer if it takes too long.
 func (m *Machine) Add(c Context, q AddRequest) ([]txn.Grant, *txn.Refusal) {
 	m.advance(c)
 	p, r := m.identify(c, q.Name, q.Who, q.Version, q.Connection)

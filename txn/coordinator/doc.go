@@ -24,7 +24,7 @@
 // per call is bounded by the limits; Due, Undelivered and NextDeadline look at all ids, and are for the leader, not for
 // apply. It asks the caller: (a) apply in log order, with replicated time; (b) give the leader's term of the command;
 // (c) give a producer id that nobody else was given wherever NeedProducerID asks; (d) deliver Undelivered until it is
-// acknowledged.
+// acknowledged; (e) install an Add's grants before it answers a client of the first version (see Add).
 //
 // It does not send, wait, know shards, check authorisation, or hold records.
 //

@@ -1,0 +1,245 @@
+package txn_test
+
+import (
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/tallymq/tallymq/txn"
+	"github.com/tallymq/tallymq/txn/coordinator"
+	"github.com/tallymq/tallymq/txn/participant"
+)
+
+// TestAtomic runs clients of both protocol versions against coordinator and participants, with whatever is on its way
+// delivered late, twice and in any order, over leader changes of the coordinator and of the group, time-outs, operators
+// and successors. However it goes: what a read_committed reader is shown stays, and is of a committed transaction; at the
+// end each client's transaction is there whole or not at all, as the client was told; the group is never rewound.
+func TestAtomic(t *testing.T) {
+	seen := map[string]int{}
+	for round := 0; round < 10 || round < roundsMax && len(unseen(seen)) > 0; round++ {
+		rapid.Check(t, func(t *rapid.T) { runWorld(t, seen) })
+	}
+	if missing := unseen(seen); len(missing) > 0 {
+		t.Errorf("the model never saw %q", missing)
+	}
+	t.Logf("seen: %v", seen)
+}
+
+// roundsMax bounds how often rapid's worlds are run until each rare thing has happened: some come once in a hundred worlds.
+const roundsMax = 60
+
+// unseen is what has not happened yet of all that the model is there for.
+func unseen(seen map[string]int) (missing []string) {
+	for _, what := range []string{
+		"decided commit", "decided abort", "time-out", "operator", "foreign", "group's leader", "coordinator's leader",
+		"late end", "late add", "late init", "late offer", "late produce",
+		"end stale-connection", "add stale-connection", "init stale-connection", "offer stale-connection", "offer illegal-generation",
+		"end producer-fenced", "end unknown-mapping", "end invalid-state", "grant closed", "produce closed",
+		"produce invalid-producer-epoch", "produce not-participant", "there", "never answered",
+	} {
+		if seen[what] == 0 {
+			missing = append(missing, what)
+		}
+	}
+	return missing
+}
+
+func runWorld(t *rapid.T, seen map[string]int) {
+	w := newWorld(t, seen)
+	if w.draw(15, "epochs run out") == 0 {
+		w.nearTheEnd()
+	}
+	w.newClient()
+	for range 50 + w.draw(400, "steps") {
+		w.act()
+		w.checkShown()
+	}
+	w.settle()
+	w.checkEnd()
+}
+
+// draw is one of 0 … n-1, each as likely: rapid's own ranges prefer small numbers.
+func (w *world) draw(n int, what string) int {
+	x := rapid.Uint64().Draw(w.t, what) + 0x9e3779b97f4a7c15
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9 // splitmix64
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return int((x ^ x>>31) % uint64(n))
+}
+
+// act does one of the things that happen, most often the ordinary ones.
+func (w *world) act() {
+	switch n := w.draw(1000, "act"); {
+	case n < 380:
+		w.clients[max(w.draw(len(w.clients), "client"), w.draw(len(w.clients), "client"))].step()
+	case n < 900:
+		if len(w.flight) > 0 {
+			i := len(w.flight) - 1
+			if w.draw(10, "late") < 3 {
+				i = w.draw(len(w.flight), "message")
+			}
+			w.deliverOne(i, w.draw(6, "again") == 0)
+		}
+	case n < 940:
+		if len(w.flight) < 40 {
+			w.markers()
+		}
+	case n < 970:
+		w.expire(int64(w.draw(15, "ms")))
+	case n < 975:
+		if len(w.clients) < 4 {
+			w.newClient()
+		}
+	case n < 983:
+		w.term++
+		w.accepts = 0
+		w.seen["coordinator's leader"]++
+	case n < 992:
+		w.group.term++
+		w.group.accepts = 0
+		w.seen["group's leader"]++
+	case n < 996:
+		e, r := w.machine.Abort(w.context(), pay, txn.Number(len(w.decided)+1))
+		if r == nil {
+			w.seen["operator"]++
+		}
+		w.ended(e)
+	default:
+		c := w.clients[len(w.clients)-1]
+		e, r := w.machine.Foreign(w.context(), c.who, txn.Abort)
+		if r == nil {
+			w.seen["foreign"]++
+		}
+		w.ended(e)
+	}
+}
+
+// own keeps a number to one client's transaction.
+func (w *world) own(n txn.Number, tx *transaction) {
+	if other := w.owners[n]; other != nil && other != tx {
+		w.t.Fatalf("number %d holds something of transaction %d and of %d", n, other.label, tx.label)
+	}
+	w.owners[n] = tx
+}
+
+// read is what a read_committed reader from an offset is shown: offsets of records up to stable, by Kafka's list.
+func (p *part) read(from, stable int64) []int64 {
+	list := participant.AbortedWithin(p.aborted, from, stable)
+	var offsets []int64
+	for o := from; o < stable; o++ {
+		hidden := p.log[o].of == nil
+		for _, a := range list {
+			hidden = hidden || a.ProducerID == p.log[o].producer && a.First <= o && o < a.Last
+		}
+		if !hidden {
+			offsets = append(offsets, o)
+		}
+	}
+	return offsets
+}
+
+// checkShown reads as a consumer would now.
+func (w *world) checkShown() {
+	for _, p := range w.parts {
+		stable := p.state.LastStable(0, int64(len(p.log)))
+		if stable < p.stable {
+			w.t.Fatalf("%v: the last stable offset falls from %d to %d", p.id, p.stable, stable)
+		}
+		p.stable = stable
+		if stable == 0 {
+			continue
+		}
+		from := int64(w.draw(int(stable), "from"))
+		visible := map[int64]bool{}
+		for _, o := range p.read(from, stable) {
+			visible[o] = true
+		}
+		for o := from; o < stable; o++ {
+			e := p.log[o]
+			if e.of == nil {
+				continue
+			}
+			outcome, decided := w.decided[e.number]
+			if !decided || visible[o] != (outcome == txn.Commit) {
+				w.t.Fatalf("%v: offset %d of transaction %d is shown: %v, decided %v %v", p.id, o, e.number, visible[o], decided, outcome)
+			}
+			if shown, before := p.shown[e.label]; before && shown != visible[o] {
+				w.t.Fatalf("%v: offset %d was shown: %v, and is now: %v", p.id, o, shown, visible[o])
+			}
+			p.shown[e.label] = visible[o]
+		}
+	}
+	if n := len(w.machine.Undelivered("", 1000)); n > coordinator.DecisionsMax*3 {
+		w.t.Fatalf("%d markers are owed", n)
+	}
+}
+
+// settle lets everything arrive, while no client goes on.
+func (w *world) settle() {
+	for range 3 { // once more for what may come twice
+		for range len(w.flight) {
+			w.deliverOne(0, false)
+		}
+		w.markers()
+	}
+	for range 100 {
+		w.expire(1000)
+		w.markers()
+		if len(w.flight) == 0 {
+			return
+		}
+		for len(w.flight) > 0 {
+			w.deliverOne(0, false)
+		}
+	}
+	w.t.Fatalf("%d messages do not come to an end: %s", len(w.flight), w.machine.Describe())
+}
+
+// checkEnd judges each client's transaction.
+func (w *world) checkEnd() {
+	w.checkShown()
+	there := map[uint64]int{}
+	for _, p := range w.parts {
+		if p.stable != int64(len(p.log)) {
+			w.t.Fatalf("%v is stable up to %d of %d: %s", p.id, p.stable, len(p.log), p.state.Describe())
+		}
+		for _, o := range p.read(0, p.stable) {
+			there[p.log[o].label]++
+		}
+	}
+	for _, tx := range w.all {
+		n := 0
+		for _, i := range tx.items {
+			switch {
+			case i.where.IsGroup():
+				if w.group.state.Pending([16]byte{}, int32(tx.label)) {
+					w.t.Fatalf("offsets of transaction %d are pending: %s", tx.label, w.group.state.Describe())
+				}
+				if w.group.committed[int32(tx.label)] == tx {
+					n++
+				}
+			case there[i.label] > 1:
+				w.t.Fatalf("transaction %d has batch %d %d times", tx.label, i.label, there[i.label])
+			default:
+				n += there[i.label]
+			}
+		}
+		w.checkTransaction(tx, n)
+	}
+}
+
+func (w *world) checkTransaction(tx *transaction, n int) {
+	switch {
+	case n != 0 && n != len(tx.items):
+		w.t.Fatalf("transaction %d is torn: %d of %d", tx.label, n, len(tx.items))
+	case n != 0 && !tx.asked:
+		w.t.Fatalf("transaction %d is there, and nobody asked for its commit", tx.label)
+	case n != 0 && tx.answered == "abort":
+		w.t.Fatalf("transaction %d is there, and its client was told that it is not", tx.label)
+	case n == 0 && tx.answered == "commit":
+		w.t.Fatalf("transaction %d is not there, and its client was told that it is", tx.label)
+	case tx.answered == "":
+		w.seen["never answered"]++
+	case n != 0:
+		w.seen["there"]++
+	}
+}
