@@ -43,8 +43,8 @@ sim: ## run SEEDS=5 seeds of the simulator, each twice in part
 	ops/scripts/sim.sh $(SEEDS)
 
 .PHONY: sim-mutants
-sim-mutants: ## plant every bug of simtest/mutants and count the seeds until the simulator finds it (RUN=regexp chooses)
-	$(GO) run ./simtest/mutants/plant -run '$(RUN)'
+sim-mutants: ## plant every bug of simtest/mutants and write to docs/MUTANTS.md how many seeds it took to find it (RUN=regexp chooses)
+	$(GO) run ./simtest/mutants/plant -run '$(RUN)' -table docs/MUTANTS.md
 
 .PHONY: crash
 crash: build ## three nodes under load, kill -9 for CRASH_SECONDS=60: nothing lost, doubled or out of order

@@ -232,6 +232,7 @@ func (s *Supervisor) injectDisk(p *Process, f Fault) {
 	default:
 		panic("simtest: no such fault: " + string(f.Verb))
 	}
+	d.Only = f.B
 	p.Disk.SetFaults(d)
 	time.Sleep(f.For)
 	p.Disk.SetFaults(disk.Faults{})

@@ -52,7 +52,7 @@ var (
 type Fault struct {
 	At     time.Duration // since the plan began
 	Verb   Verb
-	A, B   string // a process; of a link the other one
+	A, B   string // a process; of a link the other one; of a disk what the paths contain that are hit
 	For    time.Duration
 	Amount float64
 }

@@ -245,3 +245,32 @@ func TestSummary(t *testing.T) {
 		t.Errorf("%s", got)
 	}
 }
+
+// TestTableKeepsTheOtherLines: a run of some mutants replaces their lines only, and what
+// is read is what was written.
+func TestTableKeepsTheOtherLines(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "MUTANTS.md")
+	put := func(name string, killed bool, tried int) string {
+		table, err := ReadTable(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		table.Put(Report{Mutant: Mutant{Name: name, Breaks: "It is wrong."}, Killed: killed, Tried: tried, Expected: true})
+		table.Put(Report{Mutant: Mutant{Name: "no_such_mutant"}, Killed: true, Tried: 1})
+		if err := table.Write(file); err != nil {
+			t.Fatal(err)
+		}
+		return table.String()
+	}
+	put("dedup_off", false, 300)
+	put("window_of_one", true, 15)
+	text := put("dedup_off", true, 3)
+	if !strings.Contains(text, "3 of 3 planted bugs found; seeds until found: median 3, most 15.") ||
+		!strings.Contains(text, "| window_of_one | It is wrong. |") || strings.Contains(text, "survived") {
+		t.Error(text)
+	}
+	again, err := ReadTable(file)
+	if err != nil || strings.Contains(again.String(), "no_such_mutant") || !strings.Contains(again.String(), "2 of 2 planted bugs found") {
+		t.Errorf("%v\n%v", err, again)
+	}
+}

@@ -43,8 +43,12 @@ func Summary(all []Report) string {
 			survived = append(survived, r.Name)
 		}
 	}
+	return summarise(taken, survived)
+}
+
+func summarise(taken []int, survived []string) string {
 	slices.Sort(taken)
-	s := fmt.Sprintf("%d of %d planted bugs found", len(taken), len(all))
+	s := fmt.Sprintf("%d of %d planted bugs found", len(taken), len(taken)+len(survived))
 	if len(taken) > 0 {
 		s += fmt.Sprintf("; seeds until found: median %d, most %d", taken[(len(taken)-1)/2], taken[len(taken)-1])
 	}

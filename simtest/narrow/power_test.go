@@ -17,9 +17,15 @@ func TestPowerIsLostEverywhere(t *testing.T) {
 		a, b := x.produce("a", topic, 100, 15*time.Millisecond, stop), x.produce("b", topic, 1000, 20*time.Millisecond, stop)
 		x.faults(20*time.Second, func(f *faults) {
 			f.wait(300*time.Millisecond, 3*time.Second)
-			switch f.rng.IntN(3) {
+			switch f.rng.IntN(4) {
 			case 0:
 				f.all(simtest.Power, 50*time.Millisecond, time.Second)
+			case 3: // rows that take long to become durable are not durable before
+				name := f.node()
+				f.hit(simtest.SlowDisk, name, 2*time.Second, 3*time.Second)
+				f.drawn[len(f.drawn)-1].B = "rows"
+				f.wait(500*time.Millisecond, 2*time.Second)
+				f.hit(simtest.Power, name, 50*time.Millisecond, time.Second)
 			case 1: // who is cut off has entries that nobody else has
 				f.hit(simtest.Isolate, f.node(), time.Second, 3*time.Second)
 				f.wait(500*time.Millisecond, 3*time.Second)

@@ -127,6 +127,7 @@ func (x *narrow) consume(cl *kgo.Client, to string, ends map[int32]int64, final 
 
 // noteEpoch remembers in which leader epoch a record was appended.
 func (x *narrow) noteEpoch(place string, r *kgo.Record) {
+	x.epochOf[string(r.Value)] = r.LeaderEpoch
 	t := term{place, r.LeaderEpoch}
 	s, ok := x.spans[t]
 	if !ok {

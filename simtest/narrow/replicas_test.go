@@ -97,6 +97,27 @@ type term struct {
 	epoch int32
 }
 
+// epochsRise compares the epoch of each record that was read with what was known when
+// it was sent.
+//
+//   - old-epoch: a record that was sent when a later leader was known has the epoch of
+//     an earlier one.
+func (x *narrow) epochsRise() {
+	for i := range x.h.Sends {
+		s := &x.h.Sends[i]
+		epoch, ok := x.epochOf[s.Value]
+		if !ok {
+			continue
+		}
+		for t, since := range x.since {
+			if t.place == s.Partition && since < s.Call && epoch < t.epoch {
+				x.w.Anomaly("old-epoch", t.place, "%.20s has epoch %d, and was sent after node %d led it in epoch %d", s.Value, epoch, x.terms[t], t.epoch)
+				return
+			}
+		}
+	}
+}
+
 // watchTerms asks every node who leads, again and again, until stop is closed.
 //
 //   - two-leaders: two nodes are said to have led a partition in the same epoch.
@@ -132,6 +153,9 @@ func (x *narrow) led(t term, leader int32) {
 	defer x.mu.Unlock()
 	if was, ok := x.terms[t]; ok && was != leader {
 		x.w.Anomaly("two-leaders", t.place, "node %d and node %d led it in epoch %d", was, leader, t.epoch)
+	}
+	if _, ok := x.terms[t]; !ok {
+		x.since[t] = x.w.Now()
 	}
 	x.terms[t] = leader
 }

@@ -145,20 +145,27 @@ func (r *retrier) send(s sentBatch) (base int64, err error) {
 	})
 }
 
+// retry starts a retrier of a partition.
+func (x *narrow) retry(part int32, stop <-chan struct{}) <-chan error {
+	if x.id == ([16]byte{}) {
+		x.id = x.topicID()
+	}
+	_, done := x.begin("retrier", func(p *simtest.Process, cl *kgo.Client) error {
+		r := &retrier{x: x, p: p, cl: cl, rng: x.w.Rand(p.Name()), id: x.id, part: part}
+		return r.run(stop)
+	}, kgo.RequestRetries(0))
+	return done
+}
+
 // TestABatchThatComesAgain: whenever a batch comes again, after a change of leader, a
 // restart on flushed rows or an answer that never left, it is appended once and answered
 // with its first offset.
 func TestABatchThatComesAgain(t *testing.T) {
 	world(t, small, func(x *narrow) {
 		stop := make(chan struct{})
-		id := x.topicID()
 		var running []<-chan error
 		for i := range int32(4) {
-			_, done := x.begin("retrier", func(p *simtest.Process, cl *kgo.Client) error {
-				r := &retrier{x: x, p: p, cl: cl, rng: x.w.Rand(p.Name()), id: id, part: i % 2}
-				return r.run(stop)
-			}, kgo.RequestRetries(0))
-			running = append(running, done)
+			running = append(running, x.retry(i%2, stop))
 		}
 		x.faults(20*time.Second, func(f *faults) {
 			f.wait(100*time.Millisecond, 2*time.Second)

@@ -42,6 +42,7 @@ func TestWhoWasReplacedTellsNothingOld(t *testing.T) {
 		close(stop)
 		x.settled(running...)
 		x.readAll(topic)
+		x.epochsRise()
 		x.epochEnds(x.epochs())
 		x.replicas()
 	})

@@ -41,10 +41,12 @@ type narrow struct {
 	acks    int
 	clients int
 	asked   int
-	id      [16]byte         // of the topic
-	views   map[int32]string // of each generation, its members
-	terms   map[term]int32   // who led
-	spans   map[term]span    // of the records read
+	id      [16]byte               // of the topic
+	views   map[int32]string       // of each generation, its members
+	terms   map[term]int32         // who led
+	since   map[term]time.Duration // when that was first told
+	epochOf map[string]int32       // of the records read, by value
+	spans   map[term]span          // of the records read
 }
 
 // world runs body in a world of the seed from the environment.
@@ -62,7 +64,7 @@ func world(t *testing.T, tune func(*config.Config), body func(x *narrow)) {
 		if os.Getenv("TALLYMQ_SIM_LOG") != "" {
 			o.Log = slog.NewTextHandler(os.Stderr, nil)
 		}
-		x := &narrow{T: t, w: w, c: cluster.New(w, o), terms: map[term]int32{}, spans: map[term]span{}, views: map[int32]string{}}
+		x := &narrow{T: t, w: w, c: cluster.New(w, o), terms: map[term]int32{}, spans: map[term]span{}, since: map[term]time.Duration{}, epochOf: map[string]int32{}, views: map[int32]string{}}
 		x.h.Dense = true
 		x.create(topic, partitions)
 		x.first = x.replicaIDs()

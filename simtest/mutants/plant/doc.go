@@ -4,7 +4,7 @@
 // It promises to end with 1 when a bug was not found, when a patch does not fit, or
 // when the same seeds fail on unmutated code. It asks to be run inside the source tree:
 //
-//	go run ./simtest/mutants/plant [-run REGEXP] [-seeds N] [-first N] [-list]
+//	go run ./simtest/mutants/plant [-run REGEXP] [-seeds N] [-first N] [-list] [-table FILE]
 //
 // It does not decide what is planted. Read package mutants next.
 package main

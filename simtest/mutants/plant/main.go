@@ -21,16 +21,17 @@ func main() {
 	seeds := flag.Int("seeds", 0, "at most this many seeds each; 0: what each mutant says")
 	first := flag.Int("first", 1, "the first seed")
 	list := flag.Bool("list", false, "list the mutants and end")
+	out := flag.String("table", "", "write what was found to this document, line by line as it is found")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *pattern, *seeds, *first, *list); err != nil {
+	if err := run(ctx, *pattern, *seeds, *first, *list, *out); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, pattern string, seeds, first int, list bool) error {
+func run(ctx context.Context, pattern string, seeds, first int, list bool, out string) error {
 	chosen, err := choose(pattern)
 	if err != nil {
 		return err
@@ -43,6 +44,10 @@ func run(ctx context.Context, pattern string, seeds, first int, list bool) error
 		return nil
 	}
 	h, err := newHunt(seeds, first)
+	if err != nil {
+		return err
+	}
+	table, err := mutants.ReadTable(out)
 	if err != nil {
 		return err
 	}
@@ -61,6 +66,11 @@ func run(ctx context.Context, pattern string, seeds, first int, list bool) error
 		}
 		fmt.Println(r)
 		reports = append(reports, r)
+		if table.Put(r); out != "" {
+			if err := table.Write(out); err != nil {
+				return err
+			}
+		}
 		if !r.Killed {
 			failed = append(failed, fmt.Errorf("%s was not found in %d seeds", r.Name, r.Tried))
 		}
