@@ -42,6 +42,10 @@ fuzz: ## run every fuzz target for 10 seconds
 sim: ## run SEEDS=5 seeds of the simulator, each twice in part
 	ops/scripts/sim.sh $(SEEDS)
 
+.PHONY: user-module
+user-module: ## run the example of docs/TESTING_YOUR_CONSUMER.md in a module of its own, without and with the overlay
+	ops/scripts/user-module.sh
+
 .PHONY: sim-mutants
 sim-mutants: ## plant every bug of simtest/mutants and write to docs/MUTANTS.md how many seeds it took to find it (RUN=regexp chooses)
 	$(GO) run ./simtest/mutants/plant -run '$(RUN)' -table docs/MUTANTS.md
