@@ -10,6 +10,7 @@ import (
 
 // transaction is what one client means to happen together.
 type transaction struct {
+	of       *ledger
 	label    uint64
 	items    []item
 	asked    bool // a commit was asked for, so every item was acknowledged before
@@ -38,6 +39,7 @@ const (
 type client struct {
 	w         *world
 	name      string
+	id        *ledger
 	version   coordinator.Version
 	phase     phase
 	who       coordinator.Identity
@@ -54,7 +56,7 @@ type client struct {
 }
 
 func (w *world) newClient() *client {
-	c := &client{w: w, name: fmt.Sprintf("client %d", len(w.clients)), version: coordinator.V1 + coordinator.Version(w.draw(2, "version"))}
+	c := &client{w: w, name: fmt.Sprintf("client %d", len(w.clients)), id: w.ids[w.draw(2, "id")], version: coordinator.V1 + coordinator.Version(w.draw(2, "version"))}
 	c.connect()
 	w.clients = append(w.clients, c)
 	return c
@@ -125,7 +127,7 @@ func (c *client) step() {
 }
 
 func (c *client) init() {
-	q := coordinator.InitRequest{Name: pay, Expected: coordinator.Nobody, TimeoutMs: 50, Connection: c.toLeader, Fresh: c.w.freshID()}
+	q := coordinator.InitRequest{Name: c.id.name, Expected: coordinator.Nobody, TimeoutMs: 50, Connection: c.toLeader, Fresh: c.w.freshID()}
 	if c.phase == renewing {
 		q.Expected = c.who
 	}
@@ -133,7 +135,7 @@ func (c *client) init() {
 	c.request("init", false, func(reply func(*txn.Refusal)) {
 		var r *txn.Refusal
 		b, r = c.w.machine.Init(c.w.context(), q)
-		c.w.ended(b.Ended)
+		c.w.ended(c.id, b.Ended)
 		reply(r)
 	}, func(r *txn.Refusal) {
 		if r != nil {
@@ -147,7 +149,7 @@ func (c *client) init() {
 func (c *client) begin() {
 	w := c.w
 	w.labels++
-	c.tx = &transaction{label: w.labels}
+	c.tx = &transaction{of: c.id, label: w.labels}
 	w.all = append(w.all, c.tx)
 	for range 1 + w.draw(3, "items") {
 		w.labels++
@@ -181,7 +183,7 @@ func (c *client) next(r *txn.Refusal, then phase) {
 }
 
 func (c *client) add() {
-	q := coordinator.AddRequest{Name: pay, Who: c.who, Version: c.version, Connection: c.toLeader, Participants: []txn.Participant{c.tx.items[c.at].where}}
+	q := coordinator.AddRequest{Name: c.id.name, Who: c.who, Version: c.version, Connection: c.toLeader, Participants: []txn.Participant{c.tx.items[c.at].where}}
 	c.request("add", false, func(reply func(*txn.Refusal)) {
 		grants, r := c.w.machine.Add(c.w.context(), q)
 		if r != nil || len(grants[0].Earlier) == 0 {
@@ -208,10 +210,10 @@ func (c *client) grant(who coordinator.Identity, q txn.Participant, waits func(t
 		var g txn.Grant
 		var r *txn.Refusal
 		if c.version == coordinator.V1 {
-			g, r = w.machine.Verify(pay, who, q)
+			g, r = w.machine.Verify(c.id.name, who, q)
 		} else {
 			var gs []txn.Grant
-			if gs, r = w.machine.Add(w.context(), coordinator.AddRequest{Name: pay, Who: who, Version: coordinator.V2, Participants: []txn.Participant{q}}); r == nil {
+			if gs, r = w.machine.Add(w.context(), coordinator.AddRequest{Name: c.id.name, Who: who, Version: coordinator.V2, Participants: []txn.Participant{q}}); r == nil {
 				g = gs[0]
 			}
 		}
@@ -293,7 +295,7 @@ func (c *client) offer() {
 		g.written++
 		own := int32(tx.label)
 		r := g.state.Offer(participant.Offer{ProducerID: who.ProducerID, Epoch: who.Epoch, Number: number, Connection: connection, Term: g.term,
-			Offsets: []participant.Offset{{Offset: int64(tx.label), Written: g.written}, {Partition: own, Offset: 1, Written: g.written}}}, w.now)
+			Offsets: []participant.Offset{{Partition: c.id.key, Offset: int64(tx.label), Written: g.written}, {Partition: own, Offset: 1, Written: g.written}}}, w.now)
 		if r == nil {
 			g.pending[own], g.numbers[own] = tx, g.state.Open(who.ProducerID)
 			w.own(g.numbers[own], tx)
@@ -325,12 +327,12 @@ func (c *client) end() {
 	if c.outcome == txn.Commit {
 		c.tx.asked = true
 	}
-	q := coordinator.EndRequest{Name: pay, Who: c.who, Outcome: c.outcome, Version: c.version, Connection: c.toLeader, Fresh: c.w.freshID()}
+	q := coordinator.EndRequest{Name: c.id.name, Who: c.who, Outcome: c.outcome, Version: c.version, Connection: c.toLeader, Fresh: c.w.freshID()}
 	var a coordinator.Closed
 	c.request("end", c.version == coordinator.V2, func(reply func(*txn.Refusal)) {
 		var r *txn.Refusal
 		a, r = c.w.machine.End(c.w.context(), q)
-		c.w.ended(a.Ended)
+		c.w.ended(c.id, a.Ended)
 		reply(r)
 	}, func(r *txn.Refusal) {
 		switch {

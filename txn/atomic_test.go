@@ -50,6 +50,7 @@ func runWorld(t *rapid.T, seen map[string]int) {
 		w.nearTheEnd()
 	}
 	w.newClient()
+	w.newClient()
 	for range 50 + w.draw(400, "steps") {
 		w.act()
 		w.checkShown()
@@ -86,7 +87,7 @@ func (w *world) act() {
 	case n < 970:
 		w.expire(int64(w.draw(15, "ms")))
 	case n < 975:
-		if len(w.clients) < 4 {
+		if len(w.clients) < 5 {
 			w.newClient()
 		}
 	case n < 983:
@@ -98,27 +99,32 @@ func (w *world) act() {
 		w.group.accepts = 0
 		w.seen["group's leader"]++
 	case n < 996:
-		e, r := w.machine.Abort(w.context(), pay, txn.Number(len(w.decided)+1))
+		l := w.ids[w.draw(2, "id")]
+		named := txn.Number(len(l.decided) + w.draw(2, "number"))
+		e, r := w.machine.Abort(w.context(), l.name, named)
+		if r == nil && l.decided[named] != txn.Abort || e != nil && e.Decision.Number != named {
+			w.t.Fatalf("the operator named %d of %s, and %v was ended", named, l.name, e)
+		}
 		if r == nil {
 			w.seen["operator"]++
 		}
-		w.ended(e)
+		w.ended(l, e)
 	default:
 		c := w.clients[len(w.clients)-1]
 		e, r := w.machine.Foreign(w.context(), c.who, txn.Abort)
 		if r == nil {
 			w.seen["foreign"]++
 		}
-		w.ended(e)
+		w.ended(c.id, e)
 	}
 }
 
 // own keeps a number to one client's transaction.
 func (w *world) own(n txn.Number, tx *transaction) {
-	if other := w.owners[n]; other != nil && other != tx {
+	if other := tx.of.owners[n]; other != nil && other != tx {
 		w.t.Fatalf("number %d holds something of transaction %d and of %d", n, other.label, tx.label)
 	}
-	w.owners[n] = tx
+	tx.of.owners[n] = tx
 }
 
 // read is what a read_committed reader from an offset is shown: offsets of records up to stable, by Kafka's list.
@@ -158,7 +164,7 @@ func (w *world) checkShown() {
 			if e.of == nil {
 				continue
 			}
-			outcome, decided := w.decided[e.number]
+			outcome, decided := e.of.of.decided[e.number]
 			if !decided || visible[o] != (outcome == txn.Commit) {
 				w.t.Fatalf("%v: offset %d of transaction %d is shown: %v, decided %v %v", p.id, o, e.number, visible[o], decided, outcome)
 			}
@@ -168,7 +174,7 @@ func (w *world) checkShown() {
 			p.shown[e.label] = visible[o]
 		}
 	}
-	if n := len(w.machine.Undelivered("", 1000)); n > coordinator.DecisionsMax*3 {
+	if n := len(w.machine.Undelivered("", 1000)); n > coordinator.DecisionsMax*6 {
 		w.t.Fatalf("%d markers are owed", n)
 	}
 }
@@ -204,6 +210,16 @@ func (w *world) checkEnd() {
 		}
 		for _, o := range p.read(0, p.stable) {
 			there[p.log[o].label]++
+		}
+	}
+	for id := txn.ProducerID(0); id <= w.fresh; id++ {
+		for _, p := range w.parts {
+			if n := p.state.Open(id); n != 0 {
+				w.t.Fatalf("%v is held by transaction %d of producer %d for ever: %s", p.id, n, id, p.state.Describe())
+			}
+		}
+		if n := w.group.state.Open(id); n != 0 {
+			w.t.Fatalf("the group is held by transaction %d of producer %d for ever: %s", n, id, w.group.state.Describe())
 		}
 	}
 	for _, tx := range w.all {

@@ -11,7 +11,7 @@ import (
 	"github.com/tallymq/tallymq/txn/participant"
 )
 
-// The world of TestAtomic: one transactional id's coordinator, two partitions and a group, clients that take over from
+// The world of TestAtomic: the coordinator of two transactional ids, two partitions and a group, clients that take over from
 // each other, and everything that is on its way between them. Any of it may come late, in any order and, where a
 // network or our own proposals could do so, twice.
 type world struct {
@@ -27,12 +27,18 @@ type world struct {
 	clients []*client
 	all     []*transaction // every client's
 	labels  uint64
-	decided map[txn.Number]txn.Outcome // what the coordinator has decided, ever
-	owners  map[txn.Number]*transaction
+	ids     [2]*ledger
 	seen    map[string]int // what happened, to show that the model goes everywhere
 }
 
-const pay = "pay"
+// ledger is what the model knows of one transactional id.
+type ledger struct {
+	name    string
+	decided map[txn.Number]txn.Outcome  // what the coordinator has decided, ever
+	owners  map[txn.Number]*transaction // whose a number is
+	common  int64                       // what the group has of the value that rises with the labels
+	key     int32                       // its partition there, below 0
+}
 
 // message is something on its way.
 type message struct {
@@ -70,14 +76,14 @@ func (w *world) deliverOne(i int, again bool) {
 }
 
 // ended keeps the coordinator to one decision per number, with numbers that rise.
-func (w *world) ended(e *coordinator.Ended) {
+func (w *world) ended(l *ledger, e *coordinator.Ended) {
 	if e == nil {
 		return
 	}
-	if _, twice := w.decided[e.Decision.Number]; twice || e.Decision.Number != txn.Number(len(w.decided)+1) {
-		w.t.Fatalf("decided %v behind %d decisions", e.Decision, len(w.decided))
+	if _, twice := l.decided[e.Decision.Number]; twice || e.Decision.Number != txn.Number(len(l.decided)+1) {
+		w.t.Fatalf("decided %v behind %d decisions", e.Decision, len(l.decided))
 	}
-	w.decided[e.Decision.Number] = e.Decision.Outcome
+	l.decided[e.Decision.Number] = e.Decision.Outcome
 	w.seen["decided "+e.Decision.Outcome.String()]++
 }
 
@@ -113,15 +119,16 @@ func (w *world) close(q txn.Participant, d txn.Decision) bool {
 // expire lets time pass.
 func (w *world) expire(ms int64) {
 	w.now += ms
-	for _, name := range w.machine.Due(w.now, 10) {
-		e, forgotten := w.machine.Expire(w.context(), name)
-		if forgotten {
-			w.t.Fatalf("%s is forgotten at %d", name, w.now)
+	for _, l := range w.ids {
+		if !slices.Contains(w.machine.Due(w.now, 10), l.name) {
+			continue
 		}
-		if e != nil {
-			w.seen["time-out"]++
+		e, forgotten := w.machine.Expire(w.context(), l.name)
+		if forgotten || e == nil {
+			w.t.Fatalf("%s was due at %d, and is forgotten: %v", l.name, w.now, forgotten)
 		}
-		w.ended(e)
+		w.seen["time-out"]++
+		w.ended(l, e)
 	}
 }
 
@@ -180,7 +187,7 @@ func (w *world) install(q txn.Participant, g txn.Grant) *txn.Refusal {
 }
 
 // groupPart is a group as a server would assemble it. Each transaction commits its own label, and a value in common
-// that rises with the labels.
+// for each id that rises with the labels.
 type groupPart struct {
 	id        txn.Participant
 	state     participant.Group
@@ -189,7 +196,6 @@ type groupPart struct {
 	written   uint64
 	pending   map[int32]*transaction
 	committed map[int32]*transaction
-	common    int64
 	numbers   map[int32]txn.Number
 }
 
@@ -199,14 +205,15 @@ func (g *groupPart) close(w *world, d txn.Decision) *txn.Refusal {
 		return r
 	}
 	for _, o := range offsets {
-		if o.Partition == 0 {
-			if o.Offset < g.common {
-				w.t.Fatalf("the group is rewound from %d to %d by %v", g.common, o.Offset, d)
+		if o.Partition < 0 {
+			l := w.ids[-o.Partition-1]
+			if o.Offset < l.common {
+				w.t.Fatalf("the group is rewound from %d to %d by %v", l.common, o.Offset, d)
 			}
-			g.common = o.Offset
+			l.common = o.Offset
 			continue
 		}
-		if w.decided[d.Number] != txn.Commit || g.numbers[o.Partition] != d.Number {
+		if g.pending[o.Partition].of.decided[d.Number] != txn.Commit || g.numbers[o.Partition] != d.Number {
 			w.t.Fatalf("offset %v of transaction %d is committed by %v", o, g.numbers[o.Partition], d)
 		}
 		g.committed[o.Partition] = g.pending[o.Partition]
@@ -216,7 +223,10 @@ func (g *groupPart) close(w *world, d txn.Decision) *txn.Refusal {
 
 func newWorld(t *rapid.T, seen map[string]int) *world {
 	w := &world{t: t, machine: coordinator.New(coordinator.Options{IDsMax: 3, TimeoutMax: 100, RetentionMs: 1 << 40}),
-		term: 1, fresh: 100, decided: map[txn.Number]txn.Outcome{}, owners: map[txn.Number]*transaction{}, seen: seen}
+		term: 1, fresh: 100, seen: seen}
+	for i := range w.ids {
+		w.ids[i] = &ledger{name: []string{"pay", "refund"}[i], decided: map[txn.Number]txn.Outcome{}, owners: map[txn.Number]*transaction{}, key: int32(-1 - i)}
+	}
 	for i := range w.parts {
 		w.parts[i] = &part{id: txn.Participant{Topic: [16]byte{15: 1}, Partition: int32(i)}, windows: map[txn.ProducerID]*txn.Window{}, shown: map[uint64]bool{}}
 	}
@@ -226,10 +236,10 @@ func newWorld(t *rapid.T, seen map[string]int) *world {
 
 // nearTheEnd spends all epochs but a few.
 func (w *world) nearTheEnd() {
-	b, r := w.machine.Init(w.context(), coordinator.InitRequest{Name: pay, Expected: coordinator.Nobody, TimeoutMs: 50, Fresh: w.freshID()})
+	b, r := w.machine.Init(w.context(), coordinator.InitRequest{Name: w.ids[0].name, Expected: coordinator.Nobody, TimeoutMs: 50, Fresh: w.freshID()})
 	for who := b.Identity; r == nil && who.Epoch < coordinator.EpochClientMax-2; {
 		var c coordinator.Closed
-		c, r = w.machine.End(w.context(), coordinator.EndRequest{Name: pay, Who: who, Version: coordinator.V2, Fresh: -1})
+		c, r = w.machine.End(w.context(), coordinator.EndRequest{Name: w.ids[0].name, Who: who, Version: coordinator.V2, Fresh: -1})
 		who = c.Identity
 	}
 	if r != nil {
