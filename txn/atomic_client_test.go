@@ -20,7 +20,7 @@ type transaction struct {
 // item is one batch in a partition, or the group's offsets.
 type item struct {
 	where txn.Participant
-	label uint64
+	label uint64 // of the group: 0 for the value in common, else the transaction's own
 }
 
 type phase int
@@ -110,6 +110,9 @@ func (c *client) step() {
 	case c.attempt != 0:
 		if c.w.draw(8, "give up") == 0 {
 			c.giveUp()
+			if c.phase == writing && c.w.draw(3, "for good") == 0 { // delivery.timeout.ms
+				c.outcome, c.phase = txn.Abort, ending
+			}
 		}
 	case c.phase == starting, c.phase == renewing:
 		c.init()
@@ -157,7 +160,7 @@ func (c *client) begin() {
 		c.tx.items = append(c.tx.items, item{where, w.labels})
 	}
 	if w.draw(2, "offsets") == 0 {
-		c.tx.items = append(c.tx.items, item{w.group.id, c.tx.label})
+		c.tx.items = append(c.tx.items, item{w.group.id, c.tx.label}, item{w.group.id, 0})
 	}
 	c.at, c.doubtful, c.phase, c.outcome = 0, false, writing, txn.Commit
 	if c.version == coordinator.V1 {
@@ -286,7 +289,7 @@ func (p *part) append(w *world, who coordinator.Identity, s txn.Sequence, number
 }
 
 func (c *client) offer() {
-	w, tx, who, connection := c.w, c.tx, c.who, c.toGroup
+	w, tx, i, who, connection := c.w, c.tx, c.tx.items[c.at], c.who, c.toGroup
 	if c.version == coordinator.V2 {
 		connection = txn.Generation{}
 	}
@@ -294,11 +297,15 @@ func (c *client) offer() {
 		g := w.group
 		g.written++
 		own := int32(tx.label)
+		o := participant.Offset{Partition: own, Offset: 1, Written: g.written}
+		if i.label == 0 {
+			o.Partition, o.Offset = c.id.key, int64(tx.label)
+		}
 		r := g.state.Offer(participant.Offer{ProducerID: who.ProducerID, Epoch: who.Epoch, Number: number, Connection: connection, Term: g.term,
-			Offsets: []participant.Offset{{Partition: c.id.key, Offset: int64(tx.label), Written: g.written}, {Partition: own, Offset: 1, Written: g.written}}}, w.now)
+			Offsets: []participant.Offset{o}}, w.now)
 		if r == nil {
+			// Not w.own: a late one may be the first of a transaction, whose own ones are then refused, so that it aborts.
 			g.pending[own], g.numbers[own] = tx, g.state.Open(who.ProducerID)
-			w.own(g.numbers[own], tx)
 		}
 		return r
 	}

@@ -84,6 +84,8 @@ func (w *world) act() {
 		if len(w.flight) < 40 {
 			w.markers()
 		}
+	case n < 945:
+		w.reload()
 	case n < 970:
 		w.expire(int64(w.draw(15, "ms")))
 	case n < 975:
@@ -119,6 +121,47 @@ func (w *world) act() {
 	}
 }
 
+// reload stores everything in rows and loads those, as a restart does.
+func (w *world) reload() {
+	m := coordinator.New(options)
+	for _, name := range w.machine.Names() {
+		row, _ := w.machine.AppendRow(nil, name)
+		if err := m.LoadRow(name, row); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	w.same(m.Describe(), w.machine.Describe())
+	w.machine = m
+	for _, p := range w.parts {
+		var loaded participant.Partition
+		ids := p.state.Producers()
+		for i := range ids {
+			id := ids[len(ids)-1-i]
+			row, _ := p.state.AppendRow(nil, id)
+			if err := loaded.LoadRow(id, row); err != nil {
+				w.t.Fatal(err)
+			}
+		}
+		w.same(loaded.Describe(), p.state.Describe())
+		p.state = loaded
+	}
+	var loaded participant.Group
+	for _, id := range w.group.state.Producers() {
+		row, _ := w.group.state.AppendRow(nil, id)
+		if err := loaded.LoadRow(id, row); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	w.same(loaded.Describe(), w.group.state.Describe())
+	w.group.state = loaded
+}
+
+func (w *world) same(loaded, stored string) {
+	if loaded != stored {
+		w.t.Fatalf("loaded:\n%s\nstored:\n%s", loaded, stored)
+	}
+}
+
 // own keeps a number to one client's transaction.
 func (w *world) own(n txn.Number, tx *transaction) {
 	if other := tx.of.owners[n]; other != nil && other != tx {
@@ -127,11 +170,11 @@ func (w *world) own(n txn.Number, tx *transaction) {
 	tx.of.owners[n] = tx
 }
 
-// read is what a read_committed reader from an offset is shown: offsets of records up to stable, by Kafka's list.
-func (p *part) read(from, stable int64) []int64 {
-	list := participant.AbortedWithin(p.aborted, from, stable)
+// read is what a read_committed reader from an offset is shown: offsets of records below to, by Kafka's list.
+func (p *part) read(from, to int64) []int64 {
+	list := participant.AbortedWithin(p.aborted, from, to)
 	var offsets []int64
-	for o := from; o < stable; o++ {
+	for o := from; o < to; o++ {
 		hidden := p.log[o].of == nil
 		for _, a := range list {
 			hidden = hidden || a.ProducerID == p.log[o].producer && a.First <= o && o < a.Last
@@ -155,11 +198,12 @@ func (w *world) checkShown() {
 			continue
 		}
 		from := int64(w.draw(int(stable), "from"))
+		to := from + 1 + int64(w.draw(int(stable-from), "to"))
 		visible := map[int64]bool{}
-		for _, o := range p.read(from, stable) {
+		for _, o := range p.read(from, to) {
 			visible[o] = true
 		}
-		for o := from; o < stable; o++ {
+		for o := from; o < to; o++ {
 			e := p.log[o]
 			if e.of == nil {
 				continue

@@ -40,6 +40,9 @@ type ledger struct {
 	key     int32                       // its partition there, below 0
 }
 
+// options let no id expire.
+var options = coordinator.Options{IDsMax: 3, TimeoutMax: 100, RetentionMs: 1 << 40}
+
 // message is something on its way.
 type message struct {
 	what    string
@@ -222,7 +225,7 @@ func (g *groupPart) close(w *world, d txn.Decision) *txn.Refusal {
 }
 
 func newWorld(t *rapid.T, seen map[string]int) *world {
-	w := &world{t: t, machine: coordinator.New(coordinator.Options{IDsMax: 3, TimeoutMax: 100, RetentionMs: 1 << 40}),
+	w := &world{t: t, machine: coordinator.New(options),
 		term: 1, fresh: 100, seen: seen}
 	for i := range w.ids {
 		w.ids[i] = &ledger{name: []string{"pay", "refund"}[i], decided: map[txn.Number]txn.Outcome{}, owners: map[txn.Number]*transaction{}, key: int32(-1 - i)}

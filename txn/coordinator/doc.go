@@ -20,11 +20,12 @@
 // connections accepted in its own term, and one that is older than the newest used is refused (txn.Generation). The check
 // comes after the epoch's, so that a fenced producer on a new connection cannot fence the right one's.
 //
-// It promises: (1) every method is a function of state and arguments; (2) a refusal changes nothing but the time; (3) work
-// per call is bounded by the limits; Due, Undelivered and NextDeadline look at all ids, and are for the leader, not for
-// apply. It asks the caller: (a) apply in log order, with replicated time; (b) give the leader's term of the command;
-// (c) give a producer id that nobody else was given wherever NeedProducerID asks; (d) deliver Undelivered until it is
-// acknowledged; (e) install an Add's grants before it answers a client of the first version (see Add).
+// It promises: (1) every method is a function of state and arguments; (2) a refusal changes nothing; (3) LoadRow of every
+// AppendRow gives an equal machine; (4) work per call is bounded by the limits; Names, Due, Undelivered and NextDeadline
+// look at all ids, and are for the leader, not for apply. It asks the caller: (a) apply in log order, with replicated time;
+// (b) give the leader's term of the command; (c) give a producer id that nobody else was given wherever NeedProducerID
+// asks; (d) deliver Undelivered until it is acknowledged; (e) install an Add's grants before it answers a client of the
+// first version (see Add).
 //
 // It does not send, wait, know shards, check authorisation, or hold records.
 //

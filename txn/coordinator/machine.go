@@ -14,7 +14,7 @@ type Machine struct {
 	producers map[string]*producer
 	// names has the name of each producer id in force.
 	names map[txn.ProducerID]string
-	now   int64 // the greatest replicated time seen, in ms
+	now   int64 // of the command, in ms: nothing of it is left in the next one, so it needs no row
 }
 
 // New is a machine without ids.
@@ -25,7 +25,7 @@ func New(o Options) *Machine {
 
 // Context is what a command is applied with.
 type Context struct {
-	Now  int64  // replicated time, in ms; one that fell is taken for the greatest seen
+	Now  int64  // replicated time, in ms
 	Term uint64 // of the leader that proposed the command
 }
 
@@ -36,7 +36,7 @@ type Ended struct {
 	Participants []txn.Participant // sorted; the caller may keep them
 }
 
-func (m *Machine) advance(c Context) { m.now = max(m.now, c.Now) }
+func (m *Machine) advance(c Context) { m.now = c.Now }
 
 // touch notes a change of p.
 func (m *Machine) touch(p *producer) { p.used = max(p.used, m.now) }

@@ -11,7 +11,8 @@
 // contradiction; (5) an open hold is never skipped: the grant or decision of a later transaction waits (EarlierOpen) for
 // the decision about the open one; (6) the last stable offset is never above the first offset of an open hold, and does not
 // fall; (7) every transaction that aborted here with data is given to the list of aborted ones once, with the range that
-// readers skip; (8) pending offsets come into force together, or none does; (9) a producer with an open hold does not expire.
+// readers skip; (8) pending offsets come into force together, or none does; (9) a producer with an open hold does not expire;
+// (10) LoadRow of every AppendRow, in any order, gives an equal participant.
 //
 // It asks the caller: (a) apply in log order, and close a grant's Earlier decisions, in their order, before the grant;
 // (b) append the marker that Closing asks for in the same apply, at the offset it gave; (c) raise the producer's window to
