@@ -44,7 +44,7 @@ func (e *Engine) startLocal(ctx context.Context) error {
 	}
 	slices.Sort(shards)
 	for _, s := range shards {
-		if err := e.startReplica(ctx, consensus.ReplicaSpec{Shard: uint64(s), Replica: had[s]}); err != nil {
+		if err := e.startReplica(ctx, consensus.ReplicaSpec{Shard: uint64(s), Replica: had[s], NonVoting: unlessTheLogTells}); err != nil {
 			return err
 		}
 	}

@@ -259,6 +259,11 @@ func (e *Engine) forgetLeft(v *catalog.View) {
 	}
 }
 
+// unlessTheLogTells: every replica that joins does so as a follower. One that died before the first entry reached its
+// log has nothing else to tell it so; started as a voter it would meet the change that made it a follower, and die of
+// it. Wherever the log or a snapshot says what the replica is, that decides (consensus.ReplicaSpec).
+const unlessTheLogTells = true
+
 // place starts one replica as what it is: one that was here before, one that joins, or a
 // first member of a shard that never changed.
 func (e *Engine) place(ctx context.Context, v *catalog.View, s *catalog.Shard, r catalog.Replica) error {
@@ -280,6 +285,7 @@ func (e *Engine) place(ctx context.Context, v *catalog.View, s *catalog.Shard, r
 	self, registered := v.Node(e.opt.Node)
 	switch {
 	case logs[logID{s.ID, r.ID}]:
+		spec.NonVoting = unlessTheLogTells
 	case registered && self.Kafka.Port == 0 && e.opt.Kafka.Port != 0:
 		// Named at bootstrap, but not registered yet. Were this disk lost before that is,
 		// nothing would tell (see recall), so nothing may be promised on it. The view that has
