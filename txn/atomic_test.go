@@ -35,7 +35,7 @@ func unseen(seen map[string]int) (missing []string) {
 		"late end", "late add", "late init", "late offer", "late produce",
 		"end stale-connection", "add stale-connection", "init stale-connection", "offer stale-connection", "offer illegal-generation",
 		"end producer-fenced", "end unknown-mapping", "end invalid-state", "grant closed", "produce closed",
-		"produce invalid-producer-epoch", "produce not-participant", "there", "never answered",
+		"produce invalid-producer-epoch", "produce not-participant", "there", "never answered", "told when asked",
 	} {
 		if seen[what] == 0 {
 			missing = append(missing, what)
@@ -86,6 +86,8 @@ func (w *world) act() {
 		}
 	case n < 945:
 		w.reload()
+	case n < 950:
+		w.ask()
 	case n < 970:
 		w.expire(int64(w.draw(15, "ms")))
 	case n < 975:
@@ -118,6 +120,26 @@ func (w *world) act() {
 			w.seen["foreign"]++
 		}
 		w.ended(c.id, e)
+	}
+}
+
+// ask closes what the holds of a participant learn from the coordinator. An open hold is never unknown there: if it is
+// decided, the decision is owed to it.
+func (w *world) ask() {
+	q, holds := w.group.id, w.group.state.Holds()
+	if i := w.draw(3, "who asks"); i < 2 {
+		q, holds = w.parts[i].id, w.parts[i].state.Holds()
+	}
+	for _, h := range holds {
+		switch standing, d := w.machine.Ask(h.ProducerID, h.Number, q); standing {
+		case coordinator.Unknown:
+			w.t.Fatalf("%v asks about %+v, and nobody knows: %s", q, h, w.machine.Describe())
+		case coordinator.Decided:
+			w.seen["told when asked"]++
+			if !w.close(q, d) {
+				w.t.Fatalf("%v was told %v, and has an earlier one open", q, d)
+			}
+		}
 	}
 }
 

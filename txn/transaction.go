@@ -50,6 +50,9 @@ type Grant struct {
 	ProducerID ProducerID
 	Epoch      Epoch
 	Number     Number
+	// Coordinator is the coordinator slot of the transactional id, which the participant keeps with the hold: whom to ask
+	// about it. Slots are not known to package coordinator; who carries its grants fills this in.
+	Coordinator uint16
 	// Earlier are the decisions that the participant may not know yet, by rising number: it closes those first, so that
 	// a producer need not wait for the markers of its last transaction.
 	Earlier []Decision

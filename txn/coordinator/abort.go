@@ -57,8 +57,8 @@ func (m *Machine) Foreign(c Context, who Identity, outcome txn.Outcome) (*Ended,
 		return nil, txn.Refusef(txn.InvalidState, "a foreign %v of %q", outcome, name)
 	case p.state == CompleteAbort && who == p.ended:
 		return nil, nil
-	case who.Epoch != p.identity.Epoch:
-		return nil, txn.Refusef(txn.ProducerFenced, "epoch %d of %q is fenced by %d", who.Epoch, name, p.identity.Epoch)
+	case who != p.identity: // names has used up producer ids too
+		return nil, txn.Refusef(txn.ProducerFenced, "%v of %q is fenced by %v", who, name, p.identity)
 	case p.state != Ongoing:
 		return nil, txn.Refusef(txn.InvalidState, "no transaction of %q is open: %v", name, p.state)
 	}

@@ -12,7 +12,7 @@ import (
 type Machine struct {
 	options   Options
 	producers map[string]*producer
-	// names has the name of each producer id in force.
+	// names has the name of each producer id that is in force, or that somebody is owed a decision of.
 	names map[txn.ProducerID]string
 	now   int64 // of the command, in ms: nothing of it is left in the next one, so it needs no row
 }
@@ -41,11 +41,11 @@ func (m *Machine) advance(c Context) { m.now = c.Now }
 // touch notes a change of p.
 func (m *Machine) touch(p *producer) { p.used = max(p.used, m.now) }
 
-// rename keeps names true when p's producer id may have changed from before.
-func (m *Machine) rename(p *producer, before txn.ProducerID) {
-	if before != p.identity.ProducerID {
-		delete(m.names, before)
-		m.names[p.identity.ProducerID] = p.name
+// rename keeps names true when id may no longer be p's, or what was owed of it may be settled.
+func (m *Machine) rename(p *producer, id txn.ProducerID) {
+	m.names[p.identity.ProducerID] = p.name
+	if id != p.identity.ProducerID && !slices.ContainsFunc(p.outbox, func(o owed) bool { return o.ProducerID == id }) {
+		delete(m.names, id)
 	}
 }
 

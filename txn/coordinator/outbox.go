@@ -63,7 +63,9 @@ func (m *Machine) Acknowledge(c Context, name string, number txn.Number, partici
 	}
 	o.waiting = slices.Delete(o.waiting, j, j+1)
 	if len(o.waiting) == 0 {
+		id := o.ProducerID
 		p.outbox = slices.Delete(p.outbox, i, i+1)
+		m.rename(p, id)
 	}
 	m.touch(p)
 	return true
@@ -82,9 +84,9 @@ const (
 	Decided
 )
 
-// Ask answers a participant that wonders about transaction number of name.
-func (m *Machine) Ask(name string, number txn.Number, participant txn.Participant) (Standing, txn.Decision) {
-	p := m.producers[name]
+// Ask answers a participant that wonders about a hold: it knows producer id and number, and the coordinator slot.
+func (m *Machine) Ask(id txn.ProducerID, number txn.Number, participant txn.Participant) (Standing, txn.Decision) {
+	p := m.producers[m.names[id]]
 	if p == nil {
 		return Unknown, txn.Decision{}
 	}

@@ -82,6 +82,14 @@ func (m *Machine) LoadRow(name string, row []byte) error {
 	if _, known := m.producers[name]; known || m.names[p.identity.ProducerID] != "" {
 		return fmt.Errorf("transactional id %q: %w: producer %d or its name is there already", name, txn.ErrRow, p.identity.ProducerID)
 	}
+	for _, o := range p.outbox {
+		if other, known := m.names[o.ProducerID]; known {
+			return fmt.Errorf("transactional id %q: %w: producer %d is of %q", name, txn.ErrRow, o.ProducerID, other)
+		}
+	}
+	for _, o := range p.outbox {
+		m.names[o.ProducerID] = name
+	}
 	m.producers[name], m.names[p.identity.ProducerID] = p, name
 	return nil
 }

@@ -26,7 +26,7 @@ import (
 //	foreign p=7/0 [outcome=commit]
 //	markers                        Undelivered
 //	ack number=1 to=1-0
-//	ask number=1 to=1-0
+//	ask p=7/0 number=1 to=1-0
 //	spend until=32766              abort nothing until the epoch is reached
 //	due                            what Due and NextDeadline say
 //	describe
@@ -103,7 +103,7 @@ func (s *scenario) run(t *testing.T, d *datadriven.TestData) string {
 	case "ack":
 		return strconv.FormatBool(s.m.Acknowledge(ctx, name, number, a.participants()[0]))
 	case "ask":
-		standing, decision := s.m.Ask(name, number, a.participants()[0])
+		standing, decision := s.m.Ask(who.ProducerID, number, a.participants()[0])
 		return [...]string{"unknown", "undecided", "decided: " + decision.String()}[standing]
 	case "spend":
 		return s.spend(t, ctx, name, txn.Epoch(a.number("until", 0)))

@@ -82,6 +82,9 @@ func (g *Group) Open(id txn.ProducerID) txn.Number {
 	return 0
 }
 
+// Holds are the open ones, by rising producer id.
+func (g *Group) Holds() []Hold { return g.holds.open() }
+
 // Offer makes offsets pending, over those that this transaction offered before. The caller has fenced the request by
 // member, instance and generation in the same apply. now is replicated time, in ms.
 //

@@ -20,6 +20,9 @@ type producer struct {
 	outcome txn.Outcome // of closed
 	// open is the number whose hold is open, 0 if none is. It is above closed.
 	open txn.Number
+	// coordinator and since are the open hold's: whom to ask about it, and the replicated time, in ms, at which it was opened.
+	coordinator uint16
+	since       int64
 	// used is the replicated time, in ms, of the last change; it never falls.
 	used int64
 }
@@ -28,7 +31,7 @@ func (p *producer) String() string {
 	var s strings.Builder
 	fmt.Fprintf(&s, "%d/%d", p.id, p.epoch)
 	if p.open != 0 {
-		fmt.Fprintf(&s, " holds %d", p.open)
+		fmt.Fprintf(&s, " holds %d of slot %d since %d", p.open, p.coordinator, p.since)
 	}
 	if p.closed != 0 {
 		fmt.Fprintf(&s, " closed %d (%v)", p.closed, p.outcome)
@@ -84,7 +87,10 @@ func (h holds) mayGrant(g txn.Grant) *txn.Refusal {
 
 func (h *holds) grant(g txn.Grant, now int64) {
 	p := h.findOrAdd(g.ProducerID)
-	p.open, p.epoch, p.used = g.Number, g.Epoch, max(p.used, now)
+	if p.open == 0 {
+		p.since = now
+	}
+	p.open, p.epoch, p.coordinator, p.used = g.Number, g.Epoch, g.Coordinator, max(p.used, now)
 }
 
 // check judges a write of transaction number; 0 if the writer does not know which is open.
@@ -129,8 +135,29 @@ func (h *holds) close(d txn.Decision, now int64) (held bool) {
 	p := h.findOrAdd(d.ProducerID)
 	held = p.open == d.Number
 	p.open, p.closed, p.outcome = 0, d.Number, d.Outcome
+	p.coordinator, p.since = 0, 0
 	p.epoch, p.used = max(p.epoch, d.Epoch), max(p.used, now)
 	return held
+}
+
+// Hold is an open hold: for those who ask the coordinator about it, and for DescribeProducers.
+type Hold struct {
+	ProducerID  txn.ProducerID
+	Epoch       txn.Epoch
+	Number      txn.Number
+	Coordinator uint16 // its coordinator slot
+	Since       int64  // replicated time, in ms
+	First       int64  // of a partition: the first offset that it covers, -1 if it has none; -1 of a group
+}
+
+func (h holds) open() []Hold {
+	var all []Hold
+	for _, p := range h {
+		if p.open != 0 {
+			all = append(all, Hold{p.id, p.epoch, p.open, p.coordinator, p.since, -1})
+		}
+	}
+	return all
 }
 
 // expire forgets producers without a hold that were not used for longer than retention, both in ms, and returns how many.

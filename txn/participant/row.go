@@ -11,7 +11,7 @@ import (
 
 // The row of one producer in one participant, under its id; integers big-endian, a connection is a term [8] and a count [8]:
 //
-//	version [1] = 1 | outcome [1] | epoch [2] | closed [8] | open [8] | used [8]
+//	version [1] = 1 | outcome [1] | epoch [2] | closed [8] | used [8] | open [8] | coordinator slot [2] | since [8]
 //	of a partition: first undecided offset [8], -1 if there is none
 //	of a group: newest connection | pending [1], 0 or 1, and if 1: connection | count [4] | offsets, rising:
 //	    topic [16] | partition [4] | offset [8] | leader epoch [4] | written [8] | length of metadata [2] | metadata
@@ -28,10 +28,11 @@ func (h holds) ids() []txn.ProducerID {
 func (p *producer) appendTo(dst []byte) []byte {
 	dst = append(dst, rowVersion1, byte(p.outcome))
 	dst = binary.BigEndian.AppendUint16(dst, uint16(p.epoch))
-	for _, n := range []uint64{uint64(p.closed), uint64(p.open), uint64(p.used)} {
+	for _, n := range []uint64{uint64(p.closed), uint64(p.used), uint64(p.open)} {
 		dst = binary.BigEndian.AppendUint64(dst, n)
 	}
-	return dst
+	dst = binary.BigEndian.AppendUint16(dst, p.coordinator)
+	return binary.BigEndian.AppendUint64(dst, uint64(p.since))
 }
 
 // load reads what appendTo wrote, and adds it.
@@ -40,9 +41,11 @@ func (h *holds) load(id txn.ProducerID, r *txn.Row) *producer {
 		r.Fail("version %d", v)
 	}
 	p := &producer{id: id, outcome: txn.Outcome(r.Uint(1)), epoch: txn.Epoch(r.Uint(2))}
-	p.closed, p.open, p.used = txn.Number(r.Uint(8)), txn.Number(r.Uint(8)), int64(r.Uint(8))
+	p.closed, p.used, p.open = txn.Number(r.Uint(8)), int64(r.Uint(8)), txn.Number(r.Uint(8))
+	p.coordinator, p.since = uint16(r.Uint(2)), int64(r.Uint(8))
 	switch {
-	case p.id < 0, p.epoch < 0, p.outcome > txn.Commit, p.open != 0 && p.open <= p.closed, p.open == 0 && p.closed == 0, p.closed == 0 && p.outcome != txn.Abort:
+	case p.id < 0, p.epoch < 0, p.outcome > txn.Commit, p.open != 0 && p.open <= p.closed, p.open == 0 && p.closed == 0, p.closed == 0 && p.outcome != txn.Abort,
+		p.open == 0 && (p.coordinator != 0 || p.since != 0):
 		r.Fail("%v", p)
 	case h.find(id) != nil:
 		r.Fail("producer %d is there already", id)
@@ -64,11 +67,7 @@ func (p *Partition) AppendRow(dst []byte, id txn.ProducerID) ([]byte, bool) {
 	if h == nil {
 		return dst, false
 	}
-	first := int64(-1)
-	if i := slices.IndexFunc(p.undecided, func(u undecided) bool { return u.id == id }); i >= 0 {
-		first = p.undecided[i].first
-	}
-	return binary.BigEndian.AppendUint64(h.appendTo(dst), uint64(first)), true
+	return binary.BigEndian.AppendUint64(h.appendTo(dst), uint64(p.first(id))), true
 }
 
 // LoadRow puts a producer into a partition that does not have it, in any order. It accepts only what AppendRow can have

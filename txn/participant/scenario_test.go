@@ -16,13 +16,14 @@ import (
 // TestScenarios runs testdata: each file is one partition and one group from their beginning. Producer and epoch are
 // written 7/0, connections 3.1 (term 3, its first).
 //
-//	grant p=7/0 number=1 [earlier=(commit,1,7/0)] [to=group]   Close the earlier decision, then Grant
+//	grant p=7/0 number=1 [slot=0] [earlier=(commit,1,7/0)] [to=group]   Close the earlier decision, then Grant
 //	append p=7/0 [n=10] [number=1]                             Check, and Appended if it says ok
 //	offer p=7/0 [connection=3.1] [term=3] part=0 offset=10     Offer to the group
 //	commit | abort p=7/0 number=1 [to=group]                   Close
 //	offset part=0 offset=10                                    an ordinary commit
 //	stable                                                     the last stable offset, the end, and what readers skip
 //	expire now=100 retention=10
+//	holds [to=group]
 //	describe [to=group]
 //
 // All take at=TIME; it rises by itself otherwise.
@@ -60,7 +61,7 @@ func (s *scenario) run(t *testing.T, d *datadriven.TestData) string {
 	group := a.text("to") == "group"
 	switch d.Cmd {
 	case "grant":
-		g := txn.Grant{ProducerID: id, Epoch: epoch, Number: txn.Number(a.number("number", 1))}
+		g := txn.Grant{ProducerID: id, Epoch: epoch, Number: txn.Number(a.number("number", 1)), Coordinator: uint16(a.number("slot", 0))}
 		if e := a.list("earlier"); e != nil {
 			g.Earlier = []txn.Decision{decision(t, e)}
 		}
@@ -71,6 +72,11 @@ func (s *scenario) run(t *testing.T, d *datadriven.TestData) string {
 			return s.g.Grant(g, s.now).String()
 		}
 		return s.p.Grant(g, s.now).String()
+	case "holds":
+		if group {
+			return fmt.Sprintf("%+v", s.g.Holds())
+		}
+		return fmt.Sprintf("%+v", s.p.Holds())
 	case "append":
 		if r := s.p.Check(id, epoch, txn.Number(a.number("number", 0))); r != nil {
 			return r.String()
