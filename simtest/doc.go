@@ -48,6 +48,7 @@
 //	check         judges of client histories; they know nothing of the implementation
 //	point         coverage of rare places
 //	result        what the process of a world says when it ends
+//	timeline      a page that draws a world from its trace: tallymq sim timeline
 //
 // Read run.go, then world.go, then raft_test.go for a whole example.
 package simtest

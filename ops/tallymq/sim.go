@@ -14,8 +14,9 @@ import (
 
 // simCmds are the simulator's commands.
 type simCmds struct {
-	Overlay simOverlay `cmd:"" help:"Write the simulator's build overlay for the Go toolchain in use and print its path."`
-	Run     simRun     `cmd:"" help:"Run seeds of the simulator on tallymq itself, inside its source tree."`
+	Overlay  simOverlay  `cmd:"" help:"Write the simulator's build overlay for the Go toolchain in use and print its path."`
+	Run      simRun      `cmd:"" help:"Run seeds of the simulator on tallymq itself, inside its source tree."`
+	Timeline simTimeline `cmd:"" help:"Draw the trace of a simulated world as an HTML page."`
 }
 
 // simOverlay prints where the overlay is.
