@@ -6,7 +6,16 @@
 //
 // It asks of the caller: (a) an overlay build, see package simtest.
 //
-// It does not know what clients do; the tests beside it show that.
+// It does not know what clients do; the tests beside it do. Their one world is wide:
+// clients of every kind, limits and numbers drawn from the seed, any fault of a plan.
 //
-// Read cluster.go, then kafka_test.go.
+//	settings_test.go   what is drawn beside the faults
+//	producer_test.go   idempotent producers, plain ones, ones that want no answer
+//	reader_test.go     readers, and the reading of everything at the end
+//	group_test.go      members of a consumer group that come, go, die and commit
+//	probe_test.go      questions to every node: ends, starts, epochs, committed offsets
+//	admin_test.go      topics that come, change and go; records deleted on request
+//	replicas_test.go   what each replica holds
+//
+// Read cluster.go, then kafka_test.go, then workload_test.go.
 package cluster

@@ -1,0 +1,85 @@
+package cluster
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/tallymq/tallymq/ops/config"
+	"github.com/tallymq/tallymq/simtest"
+)
+
+// settings are what a world is beside its faults: small and large, slow and fast. Each
+// is drawn from the seed, so that worlds differ in what is rare in them.
+type settings struct {
+	nodes           int
+	topicPartitions int32 // of payments
+
+	producersIdempotent, producersPlain, producersCareless int
+	readers, members                                       int
+	batch                                                  int // records that a producer gives at once, at most
+	recordBytes                                            int // at most
+	every                                                  time.Duration
+	linger                                                 time.Duration
+	compression                                            kgo.CompressionCodec
+	balancer                                               kgo.GroupBalancer
+	static                                                 bool // members name an instance
+	length                                                 time.Duration
+}
+
+// draw asks for all settings of the clients.
+func draw(w *simtest.World) settings {
+	s := settings{
+		nodes:               3,
+		topicPartitions:     int32(w.Int("partitions", 2, 5)),
+		producersIdempotent: w.Int("producers-idempotent", 1, 3),
+		producersPlain:      w.Int("producers-plain", 0, 1),
+		producersCareless:   w.Int("producers-careless", 0, 1),
+		readers:             w.Int("readers", 1, 2),
+		members:             w.Int("members", 2, 3),
+		batch:               w.Int("batch-records", 1, 8),
+		recordBytes:         w.Int("record-bytes", 32, 2000),
+		every:               w.Duration("send-every", 30*time.Millisecond, 90*time.Millisecond),
+		static:              w.Bool("members-static"),
+		length:              w.Duration("plan-length", 20*time.Second, 30*time.Second),
+	}
+	if w.Int("five-nodes-of-4", 0, 3) == 3 {
+		s.nodes = 5
+	}
+	if w.Bool("producers-linger") {
+		s.linger = 10 * time.Millisecond
+	}
+	s.compression = map[string]kgo.CompressionCodec{
+		"none": kgo.NoCompression(), "lz4": kgo.Lz4Compression(), "snappy": kgo.SnappyCompression(), "gzip": kgo.GzipCompression(),
+	}[w.OneOf("compression", "none", "lz4", "snappy", "gzip")]
+	s.balancer = map[string]kgo.GroupBalancer{
+		"range": kgo.RangeBalancer(), "sticky": kgo.StickyBalancer(), "cooperative": kgo.CooperativeStickyBalancer(),
+	}[w.OneOf("balancer", "range", "sticky", "cooperative")]
+	return s
+}
+
+// tune draws the nodes' configuration; small limits are more likely than large ones.
+func tune(w *simtest.World) func(c *config.Config) {
+	shards := w.Int("data-shards", 1, 4)
+	bytes := func(name string, values ...string) config.ByteSize {
+		n, err := strconv.Atoi(w.OneOf(name, values...))
+		if err != nil {
+			w.T.Fatalf("setting %s: %v", name, err)
+		}
+		return config.ByteSize(n) << 10
+	}
+	journalCache := bytes("journal-cache-kib", "1024", "64", "64", "16384")
+	rowCache := bytes("row-cache-kib", "1024", "64", "16384")
+	memtable := bytes("memtable-kib", "1024", "1024", "4096")
+	snapshot := bytes("snapshot-kib", "4096", "16", "64", "512")
+	keep := bytes("log-keep-kib", "8192", "16", "64", "512")
+	scrub := bytes("scrub-kib-per-second", "1024", "0", "4096")
+	rtt := w.Duration("rtt", 10*time.Millisecond, 50*time.Millisecond)
+	return func(c *config.Config) {
+		c.DataShards = shards
+		c.JournalCacheBytes, c.RowCacheBytes, c.MemtableBytes = journalCache, rowCache, memtable
+		c.SnapshotBytes, c.LogKeepBytes, c.ScrubBytesPerSec = snapshot, keep, scrub
+		c.RTT = rtt
+	}
+}
