@@ -1,7 +1,7 @@
 package coordinator
 
 import (
-	"maps"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -78,10 +78,22 @@ func (m *Machine) identify(c Context, name string, who Identity, v Version, conn
 // Len is the number of transactional ids.
 func (m *Machine) Len() int { return len(m.producers) }
 
+// String is one line.
+func (m *Machine) String() string {
+	open, owed := 0, 0
+	for _, name := range m.Names() {
+		if m.producers[name].state == Ongoing {
+			open++
+		}
+		owed += len(m.producers[name].outbox)
+	}
+	return fmt.Sprintf("%d transactional ids, %d transactions open, %d decisions owed", len(m.producers), open, owed)
+}
+
 // Describe is a few lines for each id, by name.
 func (m *Machine) Describe() string {
 	var lines []string
-	for _, name := range slices.Sorted(maps.Keys(m.producers)) {
+	for _, name := range m.Names() {
 		lines = append(lines, m.producers[name].describe())
 	}
 	return strings.Join(lines, "\n")

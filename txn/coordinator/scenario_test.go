@@ -29,6 +29,7 @@ import (
 //	ask p=7/0 number=1 to=1-0
 //	spend until=32766              abort nothing until the epoch is reached
 //	due                            what Due and NextDeadline say
+//	summary                        String
 //	describe
 //
 // All take at=TIME, in ms, which rises by one otherwise, and term=TERM, 3 otherwise.
@@ -110,6 +111,8 @@ func (s *scenario) run(t *testing.T, d *datadriven.TestData) string {
 	case "due":
 		next, ok := s.m.NextDeadline()
 		return fmt.Sprintf("%v, next %d %v", s.m.Due(s.now, 10), next, ok)
+	case "summary":
+		return s.m.String()
 	case "describe":
 		return s.m.Describe()
 	}
