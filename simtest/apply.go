@@ -1,6 +1,7 @@
 package simtest
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -21,6 +22,7 @@ type Supervisor struct {
 	held   map[string]int // faults that want the node down
 	mains  map[string]func(p *Process) error
 	done   map[string]bool // of those in mains
+	nodes  []*Process      // those that run boot
 	closed bool
 }
 
@@ -53,6 +55,9 @@ func (s *Supervisor) Start(p *Process) {
 	main, kept := s.mains[p.Name()]
 	if !kept {
 		main = s.boot
+		if !slices.Contains(s.nodes, p) {
+			s.nodes = append(s.nodes, p)
+		}
 	}
 	result := p.Start(func() error { return main(p) })
 	number, dead := p.incarnation()
@@ -125,13 +130,14 @@ func (s *Supervisor) inject(f Fault) {
 	w := s.w
 	w.Trace.Event("fault", "plan", "%v", f)
 	w.countFault(f.Verb)
+	if f.all() {
+		s.injectAll(f)
+		return
+	}
 	p := w.Process(f.A)
 	switch f.Verb {
-	case Kill, Power:
-		s.hold(p)
-		p.end(p.current(), f.Verb == Power)
-		time.Sleep(f.For)
-		s.release(p)
+	case Kill, Power, Away, KillClient:
+		s.down(p, f.Verb == Power, f.For)
 	case Wipe:
 		s.hold(p)
 		p.PowerLoss()
@@ -156,6 +162,36 @@ func (s *Supervisor) inject(f Fault) {
 		p.Disk.Rot(1+int(f.Amount*8), f.B)
 	default:
 		s.injectDisk(p, f)
+	}
+}
+
+// down ends a process and starts it again.
+func (s *Supervisor) down(p *Process, power bool, length time.Duration) {
+	s.hold(p)
+	p.end(p.current(), power)
+	time.Sleep(length)
+	s.release(p)
+}
+
+// injectAll hits all nodes, at once or one after the other.
+func (s *Supervisor) injectAll(f Fault) {
+	s.mu.Lock()
+	nodes := slices.Clone(s.nodes)
+	s.mu.Unlock()
+	if f.Verb == Rolling {
+		for _, p := range nodes {
+			s.down(p, false, f.For/time.Duration(2*len(nodes)))
+			time.Sleep(f.For / time.Duration(2*len(nodes)))
+		}
+		return
+	}
+	for _, p := range nodes { // nothing runs in between
+		s.hold(p)
+		p.end(p.current(), f.Verb == PowerAll)
+	}
+	time.Sleep(f.For)
+	for _, p := range nodes {
+		s.release(p)
 	}
 }
 

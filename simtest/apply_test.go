@@ -2,6 +2,7 @@ package simtest
 
 import (
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -38,6 +39,31 @@ func TestKeepRunsAMainUntilItIsDone(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		if lives["forever"] != 3 || lives["once"] != 3 || once.Running() || forever.Running() {
 			t.Errorf("what is done was started again: %v", lives)
+		}
+	})
+}
+
+// TestAllNodesAreHit: killall and powerall end every node at the same moment, rolling one
+// after the other; clients live on.
+func TestAllNodesAreHit(t *testing.T) {
+	SkipWithoutOverlay(t)
+	Run(t, 1, func(w *World) {
+		began := map[string][]time.Duration{}
+		note := func(p *Process) error { began[p.Name()] = append(began[p.Name()], w.Now()); select {} }
+		s := NewSupervisor(w, note)
+		s.Start(w.Process("n1"))
+		s.Start(w.Process("n2"))
+		s.Keep(w.Process("client"), note)
+		s.Apply(Plan{Quiet: 40 * time.Second, Faults: []Fault{
+			{At: time.Second, Verb: KillAll, A: everybody, For: 2 * time.Second},
+			{At: 10 * time.Second, Verb: PowerAll, A: everybody, For: 2 * time.Second},
+			{At: 20 * time.Second, Verb: Rolling, A: everybody, For: 4 * time.Second},
+		}})
+		want := map[string][]time.Duration{
+			"n1": {0, 3 * time.Second, 12 * time.Second, 21 * time.Second}, "n2": {0, 3 * time.Second, 12 * time.Second, 23 * time.Second}, "client": {0},
+		}
+		if !reflect.DeepEqual(began, want) {
+			t.Errorf("starts: %v, want %v", began, want)
 		}
 	})
 }

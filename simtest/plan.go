@@ -37,6 +37,12 @@ const (
 	MisWrite  Verb = "miswrite"  // writes land elsewhere
 	MisRead   Verb = "misread"   // reads come from elsewhere
 	Wipe      Verb = "wipe"      // the drive is replaced by an empty one while the node is down for the length
+
+	Away       Verb = "away"       // kill, and it comes back only when the plan ends
+	KillAll    Verb = "killall"    // kill all nodes at once, started again after the length
+	PowerAll   Verb = "powerall"   // power is lost everywhere at once
+	Rolling    Verb = "rolling"    // kill one node after the other, each down for a share of the length
+	KillClient Verb = "killclient" // kill a client, started again after the length
 )
 
 // Verbs that a correct system of three survives with safety and liveness, and
@@ -46,6 +52,7 @@ var (
 	NetworkVerbs = []Verb{Isolate, Cut, Flap, Clog, Slow, Lossy, Reset, Refuse, Hang}
 	DiskVerbs    = []Verb{SlowDisk, StuckDisk}
 	DamageVerbs  = []Verb{FullDisk, SyncError, ReadError, Rot, MisWrite, MisRead}
+	CrowdVerbs   = []Verb{Away, KillAll, PowerAll, Rolling, KillClient}
 )
 
 // A Fault is one line of a plan.
@@ -140,7 +147,8 @@ func ParsePlan(text string) (Plan, error) {
 // PlanConfig bounds what NewPlan draws.
 type PlanConfig struct {
 	Nodes   []string      // processes that may be hit
-	Clients []string      // processes whose links may be hit, and that may die if ClientsDie
+	Clients []string      // processes whose links may be hit
+	Mortals []string      // clients that KillClient may hit; those of Supervisor.Keep
 	Length  time.Duration // until quiet
 	Every   time.Duration // mean time between faults
 	Verbs   []Verb        // what may be on at all; the seed draws a subset
@@ -158,8 +166,14 @@ func NewPlan(rng *rand.Rand, c PlanConfig) Plan {
 	for at := gap(rng, c.Every); at < c.Length && len(on) > 0; at += gap(rng, c.Every) {
 		f := Fault{At: at, Verb: on[rng.IntN(len(on))], A: c.Nodes[rng.IntN(len(c.Nodes))]}
 		f.For = min(time.Duration(rng.ExpFloat64()*float64(4*c.Every)), c.Length-at).Round(time.Millisecond)
-		f.draw(rng, c, damaged)
-		if f.breaks() {
+		if !f.draw(rng, c, damaged) {
+			continue
+		}
+		if f.all() { // whatever is broken, all of them are now
+			for _, name := range c.Nodes {
+				broken[name] = max(broken[name], at+f.For+2*c.Every)
+			}
+		} else if f.breaks() {
 			if busy(broken, f.A, at) >= c.BrokenMax {
 				continue
 			}
@@ -170,8 +184,8 @@ func NewPlan(rng *rand.Rand, c PlanConfig) Plan {
 	return plan
 }
 
-// draw fills in what the verb needs.
-func (f *Fault) draw(rng *rand.Rand, c PlanConfig, damaged string) {
+// draw fills in what the verb needs, and says whether there is somebody to hit.
+func (f *Fault) draw(rng *rand.Rand, c PlanConfig, damaged string) bool {
 	switch f.Verb {
 	case Cut, Flap, Clog, Slow, Reset:
 		all := slices.Concat(c.Nodes, c.Clients)
@@ -183,17 +197,33 @@ func (f *Fault) draw(rng *rand.Rand, c PlanConfig, damaged string) {
 		}
 	case Rot, MisWrite, MisRead, SyncError, ReadError, FullDisk, Lie, Wipe:
 		f.A = damaged
+	case Away:
+		f.For = c.Length - f.At
+	case KillAll, PowerAll, Rolling:
+		f.A = everybody
+	case KillClient:
+		if len(c.Mortals) == 0 {
+			return false
+		}
+		f.A = c.Mortals[rng.IntN(len(c.Mortals))]
 	}
 	f.Amount = float64(1+rng.IntN(1000)) / 1000
 	if f.Verb == Skew {
 		f.Amount = float64(rng.IntN(7200)-3600) / 10
 	}
+	return true
 }
+
+// everybody stands in a plan where a fault hits all nodes.
+const everybody = "nodes"
+
+// all says whether the fault hits all nodes.
+func (f *Fault) all() bool { return f.Verb == KillAll || f.Verb == PowerAll || f.Verb == Rolling }
 
 // breaks says whether the fault takes its node away from the others.
 func (f *Fault) breaks() bool {
 	switch f.Verb {
-	case Kill, Power, Pause, Isolate, StuckDisk, FullDisk, SyncError, ReadError, Lie, Rot, MisWrite, MisRead, Wipe:
+	case Kill, Power, Pause, Isolate, StuckDisk, FullDisk, SyncError, ReadError, Lie, Rot, MisWrite, MisRead, Wipe, Away:
 		return true
 	}
 	return false

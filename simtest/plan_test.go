@@ -10,8 +10,8 @@ import (
 
 func planConfig() PlanConfig {
 	return PlanConfig{
-		Nodes: []string{"n1", "n2", "n3"}, Clients: []string{"c1"}, Length: time.Minute, Every: time.Second,
-		Verbs: slices.Concat(ProcessVerbs, NetworkVerbs, DiskVerbs, DamageVerbs), BrokenMax: 1,
+		Nodes: []string{"n1", "n2", "n3"}, Clients: []string{"c1"}, Mortals: []string{"c1"}, Length: time.Minute, Every: time.Second,
+		Verbs: slices.Concat(ProcessVerbs, NetworkVerbs, DiskVerbs, DamageVerbs, CrowdVerbs), BrokenMax: 1,
 	}
 }
 
@@ -57,6 +57,19 @@ func TestPlanKeepsWithinTheBudget(t *testing.T) {
 	for _, v := range planConfig().Verbs {
 		if seen[v] == 0 {
 			t.Errorf("no seed draws %s", v)
+		}
+	}
+}
+
+// TestKillClientNeedsSomebody: a plan without clients that may die kills none.
+func TestKillClientNeedsSomebody(t *testing.T) {
+	c := planConfig()
+	c.Mortals, c.Verbs = nil, []Verb{KillClient, Slow}
+	for seed := uint64(0); seed < 50; seed++ {
+		for _, f := range NewPlan(rand.New(rand.NewPCG(seed, 0)), c).Faults {
+			if f.Verb == KillClient {
+				t.Fatalf("seed %d: %v", seed, f)
+			}
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"strings"
 	"sync"
 	"time"
 
@@ -47,6 +48,16 @@ type Stopped struct{ Err error }
 // Error tells why.
 func (s Stopped) Error() string { return "node stopped: " + s.Err.Error() }
 
+// crash says that a panic ends a process as it should: the node itself said so, or its
+// disk failed under dragonboat, which answers every error of a log store by a panic.
+func crash(p *simtest.Process, v any) bool {
+	if _, ok := v.(Stopped); ok {
+		return true
+	}
+	hits := p.Disk.Hits()
+	return hits["sync error"]+hits["read error"]+hits["full"] > 0 && strings.Contains(fmt.Sprint(v), "journal: stopped by a failed write")
+}
+
 // New starts the nodes n1, n2, ...
 func New(w *simtest.World, o Options) *Cluster {
 	if o.Nodes == 0 {
@@ -61,7 +72,7 @@ func New(w *simtest.World, o Options) *Cluster {
 	}
 	c.Supervisor = simtest.NewSupervisor(w, c.boot)
 	if w.PanicAllowed == nil {
-		w.PanicAllowed = func(_ *simtest.Process, v any) bool { _, ok := v.(Stopped); return ok }
+		w.PanicAllowed = crash
 	}
 	w.Buggify(w.Bool("buggify"))
 	for _, name := range c.Names {

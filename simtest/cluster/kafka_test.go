@@ -73,8 +73,8 @@ func (l *workload) begin() {
 // suffer lets the plan happen.
 func (l *workload) suffer(t *testing.T) {
 	plan := l.w.Plan(simtest.PlanConfig{
-		Nodes: l.c.Names, Clients: l.clients, Length: l.length, Every: 2 * time.Second, BrokenMax: 1,
-		Verbs: slices.Concat([]simtest.Verb{simtest.Kill, simtest.Power, simtest.Pause}, simtest.NetworkVerbs, simtest.DiskVerbs),
+		Nodes: l.c.Names, Clients: l.clients, Mortals: l.mortals, Length: l.length, Every: 2 * time.Second, BrokenMax: l.brokenMax,
+		Verbs: slices.Concat([]simtest.Verb{simtest.Kill, simtest.Power, simtest.Pause, simtest.Skew}, simtest.NetworkVerbs, simtest.DiskVerbs, simtest.CrowdVerbs, l.damage),
 	})
 	t.Logf("plan:\n%v", plan)
 	l.c.Apply(plan)

@@ -26,6 +26,8 @@ type settings struct {
 	balancer                                               kgo.GroupBalancer
 	static                                                 bool // members name an instance
 	length                                                 time.Duration
+	damage                                                 []simtest.Verb // what may happen to one node's disk
+	brokenMax                                              int            // nodes that may be down or cut off at once
 }
 
 // draw asks for all settings of the clients.
@@ -47,6 +49,10 @@ func draw(w *simtest.World) settings {
 	if w.Int("five-nodes-of-4", 0, 3) == 3 {
 		s.nodes = 5
 	}
+	s.brokenMax = w.Int("broken-max", 1, s.nodes)
+	if s.damage = damages[w.OneOf("damage", "none", "room", "errors", "rot", "misplaced", "wipe")]; len(s.damage) > 0 {
+		s.brokenMax = 1 // so that what one node lost is there on the others
+	}
 	if w.Bool("producers-linger") {
 		s.linger = 10 * time.Millisecond
 	}
@@ -57,6 +63,16 @@ func draw(w *simtest.World) settings {
 		"range": kgo.RangeBalancer(), "sticky": kgo.StickyBalancer(), "cooperative": kgo.CooperativeStickyBalancer(),
 	}[w.OneOf("balancer", "range", "sticky", "cooperative")]
 	return s
+}
+
+// damages are what may be wrong with one disk of a world. Of each kind there is little else:
+// a node whose disk has everything is down for good.
+var damages = map[string][]simtest.Verb{
+	"room":      {simtest.FullDisk},
+	"errors":    {simtest.SyncError, simtest.ReadError},
+	"rot":       {simtest.Rot},
+	"misplaced": {simtest.MisWrite, simtest.MisRead},
+	"wipe":      {simtest.Wipe},
 }
 
 // tune draws the nodes' configuration; small limits are more likely than large ones.
