@@ -5,12 +5,13 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 )
 
 // events is what pebble tells of its background work. Pebble calls it while it holds its locks, so nothing here waits
-// or calls back.
+// or calls back, but for one that nobody uses any more.
 type events struct {
 	mu sync.Mutex
 	// progress is closed and replaced whenever a flush or compaction ended, well or not.
@@ -84,6 +85,11 @@ func (s *Store) listener() *pebble.EventListener {
 func (s *Store) backgroundError(err error) {
 	s.events.ended(false, true)
 	s.report(s.classify(err))
+	if s.fatalError() != nil && !s.opened.Load() {
+		// While it opens, pebble tries a broken manifest again at once and for ever, without a call that the guard could
+		// slow down. It holds its lock here, which nobody else has use for: Open has ended.
+		time.Sleep(retryBackoff)
+	}
 }
 
 func (s *Store) dataCorruption(i pebble.DataCorruptionInfo) {

@@ -353,3 +353,53 @@ func copyFile(t *testing.T, from, to vfs.FS, path string, change func([]byte)) {
 	_, err = f.Write(p)
 	must(t, errors.Join(err, f.Close()))
 }
+
+// TestOpenOnAFullDisk: wherever in Open the disk is full, Open ends. Pebble by itself tries the flush of a manifest
+// that it could not write for ever, and its Open waits for that flush.
+func TestOpenOnAFullDisk(t *testing.T) {
+	fs := vfs.NewMem()
+	s := mustOpen(t, testOptions(fs))
+	r := s.Replica(1, 1)
+	mustOpenReplica(t, r)
+	b := r.NewBatch()
+	b.Set([]byte("k"), []byte("v"))
+	must(t, r.Commit(b, 1, nil))
+	must(t, r.Sync())
+	must(t, s.Close())
+	failed := 0
+	for n := int64(0); ; n++ {
+		var changes atomic.Int64
+		clone := vfs.NewMem()
+		if ok, err := vfs.Clone(fs, clone, "rows", "rows"); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+		o := testOptions(errorfs.Wrap(clone, errorfs.InjectorFunc(func(op errorfs.Op) error {
+			switch op.Kind {
+			case errorfs.OpCreate, errorfs.OpFileWrite, errorfs.OpFileWriteAt, errorfs.OpRename, errorfs.OpLink:
+				if changes.Add(1) > n {
+					return syscall.ENOSPC
+				}
+			}
+			return nil
+		})))
+		o.OnFatal = func(error) {}
+		s, err := Open(o)
+		if err != nil {
+			if !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, ErrFatal) {
+				t.Errorf("full after %d changes: %v", n, err)
+			}
+			failed++
+			continue
+		}
+		whole := changes.Load() <= n
+		if err := s.Close(); err != nil {
+			t.Logf("full after %d changes: close: %v", n, err)
+		}
+		if whole {
+			break
+		}
+	}
+	if failed == 0 {
+		t.Error("Open never met the full disk")
+	}
+}

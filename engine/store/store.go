@@ -67,7 +67,7 @@ func Open(o Options) (*Store, error) {
 	if err := s.checkManifest(); err != nil {
 		return nil, s.rowError("open "+s.options.Dir, err)
 	}
-	db, err := pebble.Open(s.options.Dir, s.pebble)
+	db, err := s.openPebble()
 	if err != nil {
 		return nil, s.rowError("open "+s.options.Dir, s.openError(err))
 	}
@@ -82,6 +82,28 @@ func Open(o Options) (*Store, error) {
 	s.events.mu.Unlock()
 	s.opened.Store(true)
 	return s, nil
+}
+
+// openPebble is pebble.Open that ends also when the store has stopped for good meanwhile. Pebble's own waits for a flush
+// whose record of the manifest failed, and that flush is tried again for ever: a node that started on a full disk
+// neither came up nor ended. What is left behind changes nothing more (guard.go), and keeps the folder's lock
+// until the process ends.
+func (s *Store) openPebble() (*pebble.DB, error) {
+	type opened struct {
+		db  *pebble.DB
+		err error
+	}
+	done := make(chan opened, 1)
+	go func() {
+		db, err := pebble.Open(s.options.Dir, s.pebble)
+		done <- opened{db, err}
+	}()
+	select {
+	case o := <-done:
+		return o.db, o.err
+	case <-s.events.fatalSet:
+		return nil, s.fatalError()
+	}
 }
 
 // recover finds the live generations and drops the rest. Dropping is one range deletion per dead generation, committed
