@@ -180,19 +180,20 @@ func (g *groupBooks) told(records []*kgo.Record) {
 // audit asks for the group's offsets again and again. What was told before it asked
 // must be in the answer.
 func (g *groupBooks) audit(p *Process) error {
-	client, err := kgo.NewClient(p.KafkaOptions()...)
-	if err != nil {
-		return err
-	}
-	admin := kadm.NewClient(client)
 	for {
+		// A client of its own each time: franz-go's goes on dialling the coordinator that it knows.
+		client, err := kgo.NewClient(p.KafkaOptions()...)
+		if err != nil {
+			return err
+		}
 		time.Sleep(200 * time.Millisecond)
 		g.mu.Lock()
 		before := maps.Clone(g.committed)
 		g.mu.Unlock()
 		ctx, cancel := context.WithTimeout(p.Context(), 10*time.Second)
-		offsets, err := admin.FetchOffsets(ctx, groupName)
+		offsets, err := kadm.NewClient(client).FetchOffsets(ctx, groupName)
 		cancel()
+		client.Close()
 		if err == nil {
 			g.judge(before, offsets)
 		}
