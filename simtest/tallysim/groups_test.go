@@ -44,7 +44,7 @@ func TestWrongMembersAreCaught(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, report := Options{Seeds: 100}.Find(t, offsetsAreRight, func(c *Cluster) { groupWorld(c, kind) })
-			wants(t, report, "JoinGroup", "partition ")
+			wants(t, report, "OffsetCommit to n", "partition ")
 		})
 	}
 }
