@@ -55,7 +55,7 @@ func TestAJournalRots(t *testing.T) {
 	world(t, forgetful, func(x *narrow) {
 		x.damaged = true
 		stop := make(chan struct{})
-		a, b := x.produce("a", topic, 2000, 20*time.Millisecond, stop), x.produce("b", topic, 200, 30*time.Millisecond, stop)
+		a, b := x.produce("a", topic, 2000, 60*time.Millisecond, stop), x.produce("b", topic, 200, 60*time.Millisecond, stop)
 		reading := make(chan struct{})
 		go func() {
 			defer close(reading)

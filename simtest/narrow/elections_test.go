@@ -12,7 +12,7 @@ import (
 func TestNodesDieWhileTheyVote(t *testing.T) {
 	world(t, nil, func(x *narrow) {
 		stop := make(chan struct{})
-		a := x.produce("a", topic, 100, 20*time.Millisecond, stop)
+		a := x.produce("a", topic, 100, 50*time.Millisecond, stop)
 		watch := x.watchTerms(stop)
 		x.faults(20*time.Second, func(f *faults) {
 			verb := []simtest.Verb{simtest.Power, simtest.Kill}[f.rng.IntN(2)]

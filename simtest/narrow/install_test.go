@@ -42,7 +42,7 @@ func (x *narrow) churn(stop <-chan struct{}) <-chan error {
 func TestAReplicaComesBackBySnapshot(t *testing.T) {
 	world(t, small, func(x *narrow) {
 		stop := make(chan struct{})
-		a, c := x.produce("a", topic, 1000, 30*time.Millisecond, stop), x.churn(stop)
+		a, c := x.produce("a", topic, 1000, 60*time.Millisecond, stop), x.churn(stop)
 		x.faults(20*time.Second, func(f *faults) {
 			f.wait(100*time.Millisecond, time.Second)
 			name := f.node()

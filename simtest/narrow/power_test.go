@@ -14,7 +14,7 @@ import (
 func TestPowerIsLostEverywhere(t *testing.T) {
 	world(t, small, func(x *narrow) {
 		stop := make(chan struct{})
-		a, b := x.produce("a", topic, 100, 15*time.Millisecond, stop), x.produce("b", topic, 1000, 20*time.Millisecond, stop)
+		a, b := x.produce("a", topic, 100, 50*time.Millisecond, stop), x.produce("b", topic, 1000, 60*time.Millisecond, stop)
 		x.faults(20*time.Second, func(f *faults) {
 			f.wait(300*time.Millisecond, 3*time.Second)
 			switch f.rng.IntN(4) {

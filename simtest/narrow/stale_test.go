@@ -17,7 +17,7 @@ func TestWhoWasReplacedTellsNothingOld(t *testing.T) {
 		stop := make(chan struct{})
 		id := x.topicID()
 		running := []<-chan error{
-			x.produce("a", topic, 100, 10*time.Millisecond, stop),
+			x.produce("a", topic, 100, 30*time.Millisecond, stop),
 			x.commit(stop),
 			x.watchTerms(stop),
 			x.asking("ends", 30*time.Millisecond, stop, x.askEnds),
@@ -26,6 +26,9 @@ func TestWhoWasReplacedTellsNothingOld(t *testing.T) {
 		}
 		x.faults(25*time.Second, func(f *faults) {
 			f.wait(100*time.Millisecond, 1500*time.Millisecond)
+			if f.one(3) { // who begins to lead takes long to begin
+				f.link(simtest.Slow, 500*time.Millisecond, 2*time.Second)
+			}
 			verb := []simtest.Verb{simtest.Pause, simtest.Pause, simtest.Isolate, simtest.Kill}[f.rng.IntN(4)]
 			name := f.node()
 			length := f.hit(verb, name, 300*time.Millisecond, 3*time.Second)
