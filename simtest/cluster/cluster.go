@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -9,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tallymq/tallymq/engine/store"
 	"github.com/tallymq/tallymq/ops/config"
 	"github.com/tallymq/tallymq/ops/node"
 	"github.com/tallymq/tallymq/simtest"
@@ -40,6 +42,7 @@ type Cluster struct {
 
 	mu    sync.Mutex
 	nodes map[string]*node.Node // of the last incarnation that started
+	worn  map[string]bool       // nodes that asked for an empty data-dir
 }
 
 // Stopped is the panic by which a node that must not go on ends its process.
@@ -66,7 +69,7 @@ func New(w *simtest.World, o Options) *Cluster {
 	if o.Log == nil {
 		o.Log = slog.DiscardHandler
 	}
-	c := &Cluster{w: w, o: o, nodes: map[string]*node.Node{}}
+	c := &Cluster{w: w, o: o, nodes: map[string]*node.Node{}, worn: map[string]bool{}}
 	for i := range o.Nodes {
 		c.Names = append(c.Names, fmt.Sprintf("n%d", i+1))
 	}
@@ -90,8 +93,31 @@ func (c *Cluster) Seeds() []string {
 	return seeds
 }
 
+// ended notes why a node stopped or did not start. One whose rows are damaged asks its
+// operator for an empty data-dir (docs/OPERATIONS.md), and gets it before its next start.
+func (c *Cluster) ended(name string, err error) {
+	if errors.Is(err, store.ErrCorrupt) {
+		c.mu.Lock()
+		c.worn[name] = true
+		c.mu.Unlock()
+	}
+}
+
+// operate gives a node that asked for it another drive.
+func (c *Cluster) operate(p *simtest.Process) {
+	c.mu.Lock()
+	worn := c.worn[p.Name()]
+	c.worn[p.Name()] = false
+	c.mu.Unlock()
+	if worn {
+		c.w.Trace.Event("world", p.Name(), "the operator gives it an empty disk")
+		p.Disk.Wipe()
+	}
+}
+
 // boot is main of a node's process.
 func (c *Cluster) boot(p *simtest.Process) error {
+	c.operate(p)
 	fx := node.Effects{
 		FS:     p.Disk.Mount().FS(),
 		Listen: func(addr string) (net.Listener, error) { return p.Host.Listen("tcp", addr) },
@@ -106,12 +132,17 @@ func (c *Cluster) boot(p *simtest.Process) error {
 	}
 	n, err := node.Start(context.Background(), cfg, fx, slog.New(c.o.Log).With("node", p.Name()))
 	if err != nil {
+		c.ended(p.Name(), err)
 		return err
 	}
 	c.mu.Lock()
 	c.nodes[p.Name()] = n
 	c.mu.Unlock()
-	go func() { panic(Stopped{<-n.Fatal()}) }()
+	go func() {
+		err := <-n.Fatal()
+		c.ended(p.Name(), err)
+		panic(Stopped{err})
+	}()
 	return nil
 }
 
