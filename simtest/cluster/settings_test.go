@@ -40,9 +40,9 @@ func draw(w *simtest.World) settings {
 		producersCareless:   w.Int("producers-careless", 0, 1),
 		readers:             w.Int("readers", 1, 2),
 		members:             w.Int("members", 2, 3),
-		batch:               w.Int("batch-records", 1, 8),
+		batch:               w.Int("batch-records", 1, 5),
 		recordBytes:         w.Int("record-bytes", 32, 2000),
-		every:               w.Duration("send-every", 30*time.Millisecond, 90*time.Millisecond),
+		every:               w.Duration("send-every", 40*time.Millisecond, 120*time.Millisecond),
 		static:              w.Bool("members-static"),
 		length:              w.Duration("plan-length", 20*time.Second, 30*time.Second),
 	}
