@@ -75,27 +75,46 @@ var damages = map[string][]simtest.Verb{
 	"wipe":      {simtest.Wipe},
 }
 
-// tune draws the nodes' configuration; small limits are more likely than large ones.
+// tune draws the nodes' configuration; small limits are more likely than large ones. In
+// some worlds a node is given others at each start, as by an operator who tries what helps.
 func tune(w *simtest.World) func(c *config.Config) {
 	shards := w.Int("data-shards", 1, 4)
-	bytes := func(name string, values ...string) config.ByteSize {
-		n, err := strconv.Atoi(w.OneOf(name, values...))
-		if err != nil {
-			w.T.Fatalf("setting %s: %v", name, err)
-		}
-		return config.ByteSize(n) << 10
-	}
-	journalCache := bytes("journal-cache-kib", "1024", "64", "64", "16384")
-	rowCache := bytes("row-cache-kib", "1024", "64", "16384")
-	memtable := bytes("memtable-kib", "1024", "1024", "4096")
-	snapshot := bytes("snapshot-kib", "4096", "16", "64", "512")
-	keep := bytes("log-keep-kib", "8192", "16", "64", "512")
-	scrub := bytes("scrub-kib-per-second", "1024", "0", "4096")
 	rtt := w.Duration("rtt", 10*time.Millisecond, 50*time.Millisecond)
-	return func(c *config.Config) {
-		c.DataShards = shards
-		c.JournalCacheBytes, c.RowCacheBytes, c.MemtableBytes = journalCache, rowCache, memtable
-		c.SnapshotBytes, c.LogKeepBytes, c.ScrubBytesPerSec = snapshot, keep, scrub
-		c.RTT = rtt
+	drawn := map[string]string{}
+	for _, s := range sizes {
+		drawn[s.name] = w.OneOf(s.name, s.kib...)
 	}
+	changes := w.Bool("config-changes")
+	rng := w.Rand("config changes")
+	return func(c *config.Config) {
+		c.DataShards, c.RTT = shards, rtt
+		for _, s := range sizes {
+			kib := drawn[s.name]
+			if changes {
+				kib = s.kib[rng.IntN(len(s.kib))]
+			}
+			n, err := strconv.Atoi(kib)
+			if err != nil {
+				w.T.Fatalf("setting %s: %v", s.name, err)
+			}
+			*s.of(c) = config.ByteSize(n) << 10
+		}
+	}
+}
+
+// size is a limit that may be another after each start.
+type size struct {
+	name string
+	of   func(c *config.Config) *config.ByteSize
+	kib  []string // the first is what a world begins with when nothing is drawn
+}
+
+var sizes = []size{
+	{"segment-kib", func(c *config.Config) *config.ByteSize { return &c.SegmentBytes }, []string{"1024", "1024", "4096"}},
+	{"journal-cache-kib", func(c *config.Config) *config.ByteSize { return &c.JournalCacheBytes }, []string{"1024", "64", "64", "16384"}},
+	{"row-cache-kib", func(c *config.Config) *config.ByteSize { return &c.RowCacheBytes }, []string{"1024", "64", "16384"}},
+	{"memtable-kib", func(c *config.Config) *config.ByteSize { return &c.MemtableBytes }, []string{"1024", "1024", "4096"}},
+	{"snapshot-kib", func(c *config.Config) *config.ByteSize { return &c.SnapshotBytes }, []string{"4096", "16", "64", "512"}},
+	{"log-keep-kib", func(c *config.Config) *config.ByteSize { return &c.LogKeepBytes }, []string{"8192", "16", "64", "512"}},
+	{"scrub-kib-per-second", func(c *config.Config) *config.ByteSize { return &c.ScrubBytesPerSec }, []string{"1024", "0", "4096"}},
 }

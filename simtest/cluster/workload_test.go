@@ -2,12 +2,14 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/tallymq/tallymq/simtest"
@@ -127,12 +129,15 @@ func (l *workload) as(name string, f func(cl *kgo.Client) error, opts ...kgo.Opt
 	return err == nil
 }
 
-// create waits until the cluster makes a topic.
+// create waits until the cluster makes a topic. It may have done so when nobody was told.
 func (l *workload) create(name string, n int32) {
 	l.partitions[name] = n
 	if !l.as("creator", func(cl *kgo.Client) error {
 		return insist(func(ctx context.Context) error {
 			_, err := kadm.NewClient(cl).CreateTopic(ctx, n, 3, nil, name)
+			if errors.Is(err, kerr.TopicAlreadyExists) {
+				return nil
+			}
 			return err
 		})
 	}) {
