@@ -157,6 +157,13 @@ func (l logger) Errorf(format string, args ...any) {
 	l.s.options.Logger.Error("pebble: " + fmt.Sprintf(format, args...))
 }
 
+// Fatalf returns, and pebble goes on: it flushes again, and where there is no table to write (guard.Create would wait) it
+// comes straight back here, since the manifest's writer answers with its first error without asking the file system.
+// The second time and later it waits.
 func (l logger) Fatalf(format string, args ...any) {
+	again := l.s.fatalError() != nil
 	l.s.fail(fmt.Errorf("pebble: "+format, args...))
+	if again {
+		(&guard{s: l.s}).wait()
+	}
 }

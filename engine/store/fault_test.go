@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
@@ -162,6 +163,34 @@ func TestCloseOnAFullDisk(t *testing.T) {
 		disk.full.Store(false)
 		again := mustOpen(t, testOptions(fs))
 		must(t, again.Close())
+	})
+}
+
+// TestFatalAgainWaits: a store that stopped for good is told of its failure by pebble again and again, at a walk, until it
+// is closed. The simulator found a flush without a table that ran without end and let no time pass.
+func TestFatalAgainWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := testOptions(vfs.NewMem())
+		o.OnFatal = func(error) {}
+		s := mustOpen(t, o)
+		l, began := logger{s}, time.Now()
+		l.Fatalf("first")
+		if waited := time.Since(began); waited != 0 {
+			t.Errorf("the first time it waited %v", waited)
+		}
+		for range 5 {
+			l.Fatalf("again")
+		}
+		if waited := time.Since(began); waited != 5*retryBackoff {
+			t.Errorf("five times more it waited %v", waited)
+		}
+		if err := s.Close(); !errors.Is(err, ErrFatal) {
+			t.Errorf("close: %v", err)
+		}
+		began = time.Now()
+		if l.Fatalf("closed"); time.Since(began) != 0 {
+			t.Errorf("closed, it waited %v", time.Since(began))
+		}
 	})
 }
 

@@ -72,8 +72,9 @@ func (l *workload) note(name string, session int, fetches kgo.Fetches, final boo
 //   - unread: what was said to be the end is not reached.
 func (l *workload) readAll() {
 	ends := map[string]int64{}
+	listed := true
 	for _, t := range []string{topic, trimmed} {
-		l.as("final", func(cl *kgo.Client) error {
+		listed = listed && l.as("final", func(cl *kgo.Client) error {
 			return insist(func(ctx context.Context) error {
 				listed, err := kadm.NewClient(cl).ListEndOffsets(ctx, t)
 				if err == nil {
@@ -83,6 +84,9 @@ func (l *workload) readAll() {
 				return err
 			})
 		})
+	}
+	if !listed {
+		return // that is a violation by itself, and nothing is known of what should be there
 	}
 	l.as("final", func(cl *kgo.Client) error { l.readTo(cl, ends); return nil }, l.all(topic, trimmed))
 	for _, t := range []string{topic, trimmed} {
