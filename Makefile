@@ -3,6 +3,7 @@ GO      ?= go
 export CGO_ENABLED = 0
 BIN     := bin/tallymq
 SEEDS   ?= 5
+JOBS    ?= 1
 CRASH_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
@@ -39,8 +40,8 @@ fuzz: ## run every fuzz target for 10 seconds
 	ops/scripts/fuzz.sh 10s
 
 .PHONY: sim
-sim: ## run SEEDS=5 seeds of the simulator, each twice in part
-	ops/scripts/sim.sh $(SEEDS)
+sim: ## run SEEDS=5 fixed seeds of the simulator, a third of them twice, and as many fresh ones (JOBS=1 at a time)
+	ops/scripts/sim.sh $(SEEDS) $(JOBS)
 
 .PHONY: user-module
 user-module: ## run the example of docs/TESTING_YOUR_CONSUMER.md in a module of its own, without and with the overlay
@@ -57,6 +58,10 @@ crash: build ## three nodes under load, kill -9 for CRASH_SECONDS=60: nothing lo
 .PHONY: soak
 soak: build ## memory with 10,000 partitions, 10,000 connections, and ten times its limit in backlog (6 minutes, 20 GB of disk)
 	$(GO) run ./ops/soak -bin $(BIN)
+
+.PHONY: recovery
+recovery: build ## nodes that were away or lost their disk come back to a shard of 4 GiB under load (15 minutes, 50 GB of disk)
+	$(GO) run ./ops/recovery -bin $(BIN)
 
 .PHONY: bench
 bench: build ## throughput and latency of one and three nodes beside raw dragonboat, as ratios

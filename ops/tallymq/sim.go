@@ -1,22 +1,26 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
+	"os/signal"
 	"strconv"
 	"strings"
+	"syscall"
+	"time"
 
 	"github.com/tallymq/tallymq/simtest/overlay"
+	"github.com/tallymq/tallymq/simtest/runner"
 )
 
 // simCmds are the simulator's commands.
 type simCmds struct {
 	Overlay  simOverlay  `cmd:"" help:"Write the simulator's build overlay for the Go toolchain in use and print its path."`
-	Run      simRun      `cmd:"" help:"Run seeds of the simulator on tallymq itself, inside its source tree."`
-	Timeline simTimeline `cmd:"" help:"Draw the trace of a simulated world as an HTML page."`
+	Run      simRun      `cmd:"" help:"Run seeds of simulated worlds, each in a process of its own."`
+	Shrink   simShrink   `cmd:"" help:"Make the plan of a failing seed small and write it to a file."`
+	Timeline simTimeline `cmd:"" help:"Draw a seed as a page: nodes and clients over simulated time."`
 }
 
 // simOverlay prints where the overlay is.
@@ -32,56 +36,105 @@ func (simOverlay) Help() string {
 
 // Run prints the path.
 func (simOverlay) Run() error {
-	root, err := goEnv("GOROOT")
-	if err != nil {
-		return err
+	path, err := runner.Overlay(context.Background())
+	if err == nil {
+		fmt.Println(path)
 	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return err
+	return err
+}
+
+// simWorld says which worlds.
+type simWorld struct {
+	World   []string `help:"Worlds of tallymq itself, inside its source tree: raft, kafka (both are the default), power, topics-power, elections, stale, retries, groups, catalog, drive, rot, install, or all." placeholder:"NAME"`
+	Package string   `help:"A package of yours with a test that calls simtest.Run, instead." placeholder:"./PATH"`
+	Test    string   `help:"The name of that test." placeholder:"TestName"`
+	Build   string   `help:"Folder for the test binaries." default:".cache/sim" type:"path"`
+}
+
+func (c *simWorld) worlds() (ws []runner.World, err error) {
+	if (c.Package == "") != (c.Test == "") {
+		return nil, errors.New("--package and --test go together")
 	}
-	path, err := overlay.Write(root, filepath.Join(cache, "tallymq", "overlay"))
-	if err != nil {
-		return err
+	if c.Package != "" {
+		return []runner.World{{Name: strings.ToLower(c.Test), Package: c.Package, Test: c.Test}}, nil
 	}
-	fmt.Println(path)
+	switch {
+	case len(c.World) == 0:
+		return runner.Wide, nil
+	case len(c.World) == 1 && c.World[0] == "all":
+		return runner.Own, nil
+	}
+	for _, name := range c.World {
+		found := false
+		for _, w := range runner.Own {
+			if w.Name == name {
+				ws, found = append(ws, w), true
+			}
+		}
+		if !found {
+			return nil, fmt.Errorf("--world %s: there is no such world, see --help", name)
+		}
+	}
+	return ws, nil
+}
+
+// binaries builds what the worlds need.
+func (c *simWorld) binaries(ctx context.Context) (bs []*runner.Binary, err error) {
+	ws, err := c.worlds()
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range ws {
+		b, err := runner.Build(ctx, w, c.Build)
+		if err != nil {
+			return nil, err
+		}
+		bs = append(bs, b)
+	}
+	return bs, nil
+}
+
+// binary is the one world of a command that takes one.
+func (c *simWorld) binary(ctx context.Context) (*runner.Binary, error) {
+	bs, err := c.binaries(ctx)
+	if err == nil && len(bs) != 1 {
+		err = errors.New("which world? --world raft or kafka, or --package and --test")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return bs[0], nil
+}
+
+// seedRange is A..B, or one seed.
+type seedRange struct{ first, last uint64 }
+
+// UnmarshalText reads it.
+func (r *seedRange) UnmarshalText(b []byte) (err error) {
+	a, z, isRange := strings.Cut(string(b), "..")
+	if r.first, err = strconv.ParseUint(a, 10, 64); err != nil {
+		return fmt.Errorf("%q is no range of seeds: want A..B", b)
+	}
+	r.last = r.first
+	if isRange {
+		r.last, err = strconv.ParseUint(z, 10, 64)
+	}
+	if err != nil || r.last < r.first || r.last-r.first >= seedsMax {
+		return fmt.Errorf("%q is no range of seeds: want A..B, at most %d of them", b, seedsMax)
+	}
 	return nil
 }
 
-// simRun runs the seeds of the project's own worlds.
-type simRun struct {
-	Seeds uint `default:"6" help:"How many seeds of each world."`
-	First uint `default:"1" help:"The first seed."`
+// seedsMax bounds one run.
+const seedsMax = 10_000_000
+
+// freshSeeds is the range that starts at a seed nobody chose.
+func freshSeeds(n uint64) seedRange {
+	first := uint64(time.Now().UnixMilli()) % (1 << 40)
+	return seedRange{first, first + n - 1}
 }
 
-// Help is shown by --help.
-func (simRun) Help() string {
-	return "Each seed is one world of Raft hosts and one of whole nodes with real Kafka clients and faults; each is a process " +
-		"of its own. Every third seed runs twice and its hashes must be equal. A seed that fails prints the command that repeats it."
-}
-
-// simScript does the work, for make too.
-const simScript = "ops/scripts/sim.sh"
-
-// Run runs the script of the source tree that this is called in.
-func (c simRun) Run() error {
-	mod, err := goEnv("GOMOD")
-	if err != nil {
-		return err
-	}
-	root := filepath.Dir(mod)
-	if _, err := os.Stat(filepath.Join(root, simScript)); err != nil {
-		return errors.New("sim run works inside tallymq's source tree; tests of your own run with -overlay=$(tallymq sim overlay)")
-	}
-	cmd := exec.Command(filepath.Join(root, simScript), strconv.FormatUint(uint64(c.Seeds), 10), strconv.FormatUint(uint64(c.First), 10))
-	cmd.Dir, cmd.Stdout, cmd.Stderr = root, os.Stdout, os.Stderr
-	return cmd.Run()
-}
-
-func goEnv(name string) (string, error) {
-	out, err := exec.Command("go", "env", name).Output()
-	if err != nil {
-		return "", fmt.Errorf("go env %s: %w", name, err)
-	}
-	return strings.TrimSpace(string(out)), nil
+// untilInterrupted is a context that ends with Ctrl-C or SIGTERM.
+func untilInterrupted() (context.Context, context.CancelFunc) {
+	return signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 }

@@ -1,0 +1,59 @@
+package runner
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/tallymq/tallymq/simtest/result"
+	"github.com/tallymq/tallymq/simtest/trace"
+)
+
+// again runs a world a second time and compares what both came to. When they differ
+// both run once more with their traces, to tell the first event that does.
+func (o *Outcome) again(ctx context.Context) error {
+	twin, err := o.Job.Run(ctx)
+	if err != nil {
+		return err
+	}
+	o.Twin = twin
+	if twin.Result != nil && twin.Result.Hash == o.Result.Hash {
+		return nil
+	}
+	text := "one run passed and one did not"
+	if twin.Result != nil {
+		text = fmt.Sprintf("hashes %s and %s", o.Result.Hash, twin.Result.Hash)
+	}
+	diff, err := o.firstDifference(ctx)
+	if err != nil {
+		return err
+	}
+	o.Violations = append(o.Violations, result.Violation{Anomaly: Unequal, Where: o.Binary.Test, Text: text + "\n" + diff})
+	return nil
+}
+
+func (o *Outcome) firstDifference(ctx context.Context) (string, error) {
+	dir, err := os.MkdirTemp("", "tallymq-sim-")
+	if err != nil {
+		return "", fmt.Errorf("compare: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	var files [2]*os.File
+	for i := range files {
+		j := o.Job
+		j.Trace = filepath.Join(dir, fmt.Sprint(i))
+		if _, err := j.Run(ctx); err != nil {
+			return "", err
+		}
+		if files[i], err = os.Open(j.Trace); err != nil {
+			return "", fmt.Errorf("compare: %w", err)
+		}
+		defer files[i].Close()
+	}
+	diff, err := trace.Diff(files[0], files[1], diffContext)
+	if diff == "" && err == nil {
+		diff = "two more runs were equal"
+	}
+	return diff, err
+}
