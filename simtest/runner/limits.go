@@ -6,8 +6,8 @@ const (
 	// MemoryKiB bounds the address space of one world's process by default. A world
 	// needs about 1.5 GB of it, most of it never touched.
 	MemoryKiB = 6_000_000
-	// Seconds bounds one world's process by default; a world needs a few of them.
-	Seconds = 120 * time.Second
+	// WorldTime bounds one world's process by default; a world needs a few of them.
+	WorldTime = 120 * time.Second
 	// outputBytesMax is how much of the end of a process's output is kept.
 	outputBytesMax = 64 << 10
 	// killDelay is how long a process that was told to end may keep its pipes open.
@@ -20,6 +20,8 @@ const (
 	reportLinesMax = 60
 	// reportViolationsMax bounds the violations in a report.
 	reportViolationsMax = 5
+	// violationLinesMax bounds the lines of one of them.
+	violationLinesMax = 12
 	// lineBytes is about how long a line of a report is.
 	lineBytes = 140
 	// neverFrom is from how many worlds on a point that none reached is named.

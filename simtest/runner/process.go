@@ -21,7 +21,7 @@ import (
 // Bounds are those of one process.
 type Bounds struct {
 	MemoryKiB int           // of address space; MemoryKiB when 0
-	Time      time.Duration // Seconds when 0
+	Time      time.Duration // WorldTime when 0
 }
 
 // A Job is one world to run.
@@ -70,7 +70,7 @@ func (j Job) Run(ctx context.Context) (*Outcome, error) {
 	file := filepath.Join(dir, "result.json")
 	limit := j.Time
 	if limit == 0 {
-		limit = Seconds
+		limit = WorldTime
 	}
 	bounded, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()

@@ -19,7 +19,11 @@ func (o *Outcome) Report() (string, error) {
 			fmt.Fprintf(&b, "  and %d more\n", len(o.Violations)-i)
 			break
 		}
-		fmt.Fprintf(&b, "  %s\n", strings.ReplaceAll(v.String(), "\n", "\n    "))
+		lines := strings.Split(strings.TrimSpace(v.String()), "\n")
+		if n := len(lines); n > violationLinesMax {
+			lines = append(lines[:violationLinesMax], fmt.Sprintf("(%d more lines in the output)", n-violationLinesMax))
+		}
+		fmt.Fprintf(&b, "  %s\n", strings.Join(lines, "\n    "))
 	}
 	fmt.Fprintf(&b, "  again:  %s\n", o.Again())
 	if o.Trace == "" {
