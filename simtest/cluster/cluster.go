@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/tallymq/tallymq/engine/store"
@@ -52,13 +54,20 @@ type Stopped struct{ Err error }
 func (s Stopped) Error() string { return "node stopped: " + s.Err.Error() }
 
 // crash says that a panic ends a process as it should: the node itself said so, or its
-// disk failed under dragonboat, which answers every error of a log store by a panic.
+// disk failed under dragonboat, which answers every error of a log store or of a snapshot
+// by a panic, or under pebble, which does so when a folder that names its manifest cannot
+// be synced.
 func crash(p *simtest.Process, v any) bool {
 	if _, ok := v.(Stopped); ok {
 		return true
 	}
 	hits := p.Disk.Hits()
-	return hits["sync error"]+hits["read error"]+hits["full"] > 0 && strings.Contains(fmt.Sprint(v), "journal: stopped by a failed write")
+	if hits["sync error"]+hits["read error"]+hits["full"] == 0 {
+		return false
+	}
+	text := fmt.Sprint(v)
+	return slices.ContainsFunc([]string{"journal: stopped by a failed write", syscall.EIO.Error(), syscall.ENOSPC.Error()},
+		func(why string) bool { return strings.Contains(text, why) })
 }
 
 // New starts the nodes n1, n2, ...
