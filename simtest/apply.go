@@ -138,6 +138,8 @@ func (s *Supervisor) inject(f Fault) {
 	switch f.Verb {
 	case Kill, Power, Away, KillClient:
 		s.down(p, f.Verb == Power, f.For)
+	case Swap:
+		s.swap(p, w.Process(f.B), f.For)
 	case Wipe:
 		s.hold(p)
 		p.PowerLoss()
@@ -171,6 +173,24 @@ func (s *Supervisor) down(p *Process, power bool, length time.Duration) {
 	p.end(p.current(), power)
 	time.Sleep(length)
 	s.release(p)
+}
+
+// swap lets two nodes run with each other's disks for some time, as when drives were put
+// back wrongly.
+func (s *Supervisor) swap(a, b *Process, length time.Duration) {
+	exchange := func() {
+		for _, p := range []*Process{a, b} {
+			s.hold(p)
+			p.PowerLoss()
+		}
+		disk.Swap(a.Disk, b.Disk)
+		for _, p := range []*Process{a, b} {
+			s.release(p)
+		}
+	}
+	exchange()
+	time.Sleep(length)
+	exchange()
 }
 
 // injectAll hits all nodes, at once or one after the other.

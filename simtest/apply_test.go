@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
 // TestKeepRunsAMainUntilItIsDone: a main of its own is started again after an error, a
@@ -64,6 +66,43 @@ func TestAllNodesAreHit(t *testing.T) {
 		}
 		if !reflect.DeepEqual(began, want) {
 			t.Errorf("starts: %v, want %v", began, want)
+		}
+	})
+}
+
+// TestSwappedDisksComeBack: two nodes start with each other's files, and later with their own.
+func TestSwappedDisksComeBack(t *testing.T) {
+	SkipWithoutOverlay(t)
+	Run(t, 1, func(w *World) {
+		found := map[string][]string{}
+		s := NewSupervisor(w, func(p *Process) error {
+			fs := p.Disk.Mount().FS()
+			names, err := fs.List("/")
+			if err != nil {
+				return err
+			}
+			found[p.Name()] = append(found[p.Name()], strings.Join(names, " "))
+			if len(names) > 0 {
+				select {}
+			}
+			f, err := fs.Create("/"+p.Name(), vfs.WriteCategoryUnspecified)
+			if err != nil {
+				return err
+			}
+			folder, err := fs.OpenDir("/")
+			if err != nil {
+				return err
+			}
+			if err := errors.Join(f.Sync(), folder.Sync()); err != nil {
+				return err
+			}
+			select {}
+		})
+		s.Start(w.Process("n1"))
+		s.Start(w.Process("n2"))
+		s.Apply(Plan{Quiet: 20 * time.Second, Faults: []Fault{{At: time.Second, Verb: Swap, A: "n1", B: "n2", For: 2 * time.Second}}})
+		if want := (map[string][]string{"n1": {"", "n2", "n1"}, "n2": {"", "n1", "n2"}}); !reflect.DeepEqual(found, want) {
+			t.Errorf("files at each start: %v, want %v", found, want)
 		}
 	})
 }

@@ -42,6 +42,7 @@ const (
 	KillAll    Verb = "killall"    // kill all nodes at once, started again after the length
 	PowerAll   Verb = "powerall"   // power is lost everywhere at once
 	Rolling    Verb = "rolling"    // kill one node after the other, each down for a share of the length
+	Swap       Verb = "swap"       // two machines lose power and start with each other's disks for the length
 	KillClient Verb = "killclient" // kill a client, started again after the length
 )
 
@@ -163,13 +164,20 @@ func NewPlan(rng *rand.Rand, c PlanConfig) Plan {
 	plan := Plan{Quiet: c.Length}
 	damaged := c.Nodes[rng.IntN(len(c.Nodes))]
 	broken := map[string]time.Duration{} // until when
+	swapped := time.Duration(0)          // until when
 	for at := gap(rng, c.Every); at < c.Length && len(on) > 0; at += gap(rng, c.Every) {
 		f := Fault{At: at, Verb: on[rng.IntN(len(on))], A: c.Nodes[rng.IntN(len(c.Nodes))]}
 		f.For = min(time.Duration(rng.ExpFloat64()*float64(4*c.Every)), c.Length-at).Round(time.Millisecond)
 		if !f.draw(rng, c, damaged) {
 			continue
 		}
-		if f.all() { // whatever is broken, all of them are now
+		if f.Verb == Swap {
+			if at < swapped { // two at once would not leave each its own
+				continue
+			}
+			swapped = at + f.For + time.Second
+		}
+		if f.all() || f.Verb == Swap { // whatever is broken, all or too many of them are now
 			for _, name := range c.Nodes {
 				broken[name] = max(broken[name], at+f.For+2*c.Every)
 			}
@@ -187,6 +195,13 @@ func NewPlan(rng *rand.Rand, c PlanConfig) Plan {
 // draw fills in what the verb needs, and says whether there is somebody to hit.
 func (f *Fault) draw(rng *rand.Rand, c PlanConfig, damaged string) bool {
 	switch f.Verb {
+	case Swap:
+		if len(c.Nodes) < 2 {
+			return false
+		}
+		for f.B = f.A; f.B == f.A; {
+			f.B = c.Nodes[rng.IntN(len(c.Nodes))]
+		}
 	case Cut, Flap, Clog, Slow, Reset:
 		all := slices.Concat(c.Nodes, c.Clients)
 		for f.B = f.A; f.B == f.A; {

@@ -11,7 +11,7 @@ import (
 func planConfig() PlanConfig {
 	return PlanConfig{
 		Nodes: []string{"n1", "n2", "n3"}, Clients: []string{"c1"}, Mortals: []string{"c1"}, Length: time.Minute, Every: time.Second,
-		Verbs: slices.Concat(ProcessVerbs, NetworkVerbs, DiskVerbs, DamageVerbs, CrowdVerbs), BrokenMax: 1,
+		Verbs: slices.Concat(ProcessVerbs, NetworkVerbs, DiskVerbs, DamageVerbs, CrowdVerbs, []Verb{Swap}), BrokenMax: 1,
 	}
 }
 
@@ -42,6 +42,9 @@ func TestPlanKeepsWithinTheBudget(t *testing.T) {
 				damaged[f.A] = true
 			}
 			for _, g := range plan.Faults[:i] {
+				if f.Verb == Swap && g.Verb == Swap && g.At+g.For > f.At {
+					t.Errorf("seed %d: two swaps at once: %v; %v", seed, g, f)
+				}
 				if f.breaks() && g.breaks() && f.A != g.A && g.At+g.For > f.At {
 					t.Errorf("seed %d: two broken at once: %v; %v", seed, g, f)
 				}

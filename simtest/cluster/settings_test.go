@@ -50,7 +50,7 @@ func draw(w *simtest.World) settings {
 		s.nodes = 5
 	}
 	s.brokenMax = w.Int("broken-max", 1, s.nodes)
-	if s.damage = damages[w.OneOf("damage", "none", "room", "errors", "rot", "misplaced", "wipe")]; len(s.damage) > 0 {
+	if s.damage = damages[w.OneOf("damage", "none", "room", "errors", "rot", "misplaced", "wipe", "swapped")]; len(s.damage) > 0 {
 		s.brokenMax = 1 // so that what one node lost is there on the others
 	}
 	if w.Bool("producers-linger") {
@@ -73,6 +73,7 @@ var damages = map[string][]simtest.Verb{
 	"rot":       {simtest.Rot},
 	"misplaced": {simtest.MisWrite, simtest.MisRead},
 	"wipe":      {simtest.Wipe},
+	"swapped":   {simtest.Swap},
 }
 
 // tune draws the nodes' configuration; small limits are more likely than large ones. In
