@@ -109,6 +109,15 @@ func decodeHeader(b []byte, segment uint64, offset int64) (h header, err error) 
 	return h, nil
 }
 
+// foreignVersion tells a whole header at its place that another format version wrote. Whatever changes, magic, version,
+// place and checksum stay where they are, so that no version takes another's segments for garbage.
+func foreignVersion(b []byte, segment uint64, offset int64) (byte, bool) {
+	if len(b) < headerBytes || le.Uint32(b) != headerMagic || b[4] == version || checksum(b[:headerCRCPos]) != le.Uint32(b[headerCRCPos:]) {
+		return 0, false
+	}
+	return b[4], le.Uint64(b[8:]) == segment && int64(le.Uint64(b[16:])) == offset
+}
+
 // decodeDirectory gives the records of a batch; b holds all of it. A body that fails its checksum is marked bad: whether
 // that is a torn write or damage only the tail rule can say.
 func decodeDirectory(h *header, b []byte) (rs []record, bad int, err error) {

@@ -12,7 +12,9 @@ var (
 	ErrUnknownReplica = errors.New("journal: replica not known to the state machine")
 	ErrClosed         = errors.New("journal: closed")
 	ErrStopped        = errors.New("journal: stopped by a failed write")
-	ErrMismatch       = errors.New("journal: bytes do not match their name or term")
+	// ErrVersion: a file was written by a version of the format that this program does not read.
+	ErrVersion  = errors.New("journal: unknown format version")
+	ErrMismatch = errors.New("journal: bytes do not match their name or term")
 )
 
 // DamageKind says what is damaged.

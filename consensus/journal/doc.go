@@ -41,7 +41,7 @@
 //	  length, checksum of the directory, how far the log was synced before, checksum of all that
 //
 // A header counts only at its place: segment numbers are never used twice, so whatever lies in a recycled file is
-// refused. Bodies have checksums of their own in the directory, so one damaged body costs one record, and its
+// refused. A segment that another format version wrote is refused whole (ErrVersion), never taken for an empty one. Bodies have checksums of their own in the directory, so one damaged body costs one record, and its
 // descriptor says which. Entries are marshalled straight into the batch's memory, and that memory, once written, is the
 // cache of recent entries: a payload is copied once on its way to the disk.
 //

@@ -158,3 +158,39 @@ func unpackGolden(t *testing.T, fs vfs.FS) {
 		must(t, f.Close())
 	}
 }
+
+// Segments of a version that this program does not know are refused, and left as they are: an older program on a newer
+// data-dir must not begin an empty log beside its votes.
+func TestUnknownVersionIsRefused(t *testing.T) {
+	fs := vfs.NewMem()
+	must(t, fs.MkdirAll("/j", 0o755))
+	unpackGolden(t, fs)
+	names, err := fs.List("/j")
+	must(t, err)
+	for _, name := range names {
+		n, ok := parseSegmentName(name)
+		if !ok {
+			continue
+		}
+		f, err := fs.OpenReadWrite("/j/"+name, "test")
+		must(t, err)
+		b := make([]byte, headerBytes)
+		_, err = f.ReadAt(b, 0)
+		must(t, err)
+		if _, err := decodeHeader(b, n, 0); err == nil {
+			b[4] = version + 1
+			le.PutUint32(b[headerCRCPos:], checksum(b[:headerCRCPos]))
+			_, err = f.WriteAt(b, 0)
+			must(t, err)
+		}
+		must(t, f.Close())
+	}
+	if j, err := Open(testOptions(fs)); !errors.Is(err, ErrVersion) {
+		t.Fatalf("opened: %v, %v", j, err)
+	}
+	after, err := fs.List("/j")
+	must(t, err)
+	if len(after) != len(names) {
+		t.Errorf("files %v, before %v", after, names)
+	}
+}

@@ -97,6 +97,9 @@ func (j *Journal) findHead(number uint64) (head *found, any bool, err error) {
 		return nil, false, err
 	}
 	defer done()
+	if err := s.known(); err != nil {
+		return nil, false, err
+	}
 	for offset := int64(0); offset >= 0 && offset < s.limit; {
 		s.open, s.sequence = 0, 0
 		f := &found{offset: offset}
@@ -118,6 +121,21 @@ func (j *Journal) findHead(number uint64) (head *found, any bool, err error) {
 		}
 	}
 	return nil, false, nil
+}
+
+// known refuses a segment that another format version wrote: read as this one, it would be an empty journal.
+func (s *scanner) known() error {
+	if s.limit < alignBytes {
+		return nil
+	}
+	b := make([]byte, alignBytes)
+	if err := s.rd.readAt(b, 0); err != nil {
+		return err
+	}
+	if v, foreign := foreignVersion(b, s.rd.number, 0); foreign {
+		return fmt.Errorf("segment %d is of format version %d, this program reads version %d: %w", s.rd.number, v, version, ErrVersion)
+	}
+	return nil
 }
 
 // next finds any header behind offset; -1: none.
