@@ -181,6 +181,9 @@ func (e *Engine) behind(version uint64) bool {
 	if v.Version() != version {
 		return false
 	}
+	if version == 0 {
+		return true // a replica that was removed before its first entry knows no peer that could have a newer one
+	}
 	for _, n := range v.Nodes() {
 		if s, ok := e.peers.status(n.ID); ok && n.ID != e.opt.Node && s.Version > version {
 			return true
