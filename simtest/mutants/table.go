@@ -20,7 +20,7 @@ const intro = `# Planted bugs
 
 A checker that never caught a planted bug is not trusted. Each file of ` + "`simtest/mutants/testdata`" + ` plants one in the production code; this
 table says which world of the simulator finds it, after how many seeds (from seed 1 on, each a world of its own), by which anomaly, and how
-much real time those seeds took. The same seeds pass without the bug. ` + "`make sim-mutants`" + ` writes it, ` + "`make sim-mutants RUN=regexp`" + ` writes some of
+much real time those seeds took. A hunt first runs the same world without the bug, which must pass. ` + "`make sim-mutants`" + ` writes it, ` + "`make sim-mutants RUN=regexp`" + ` writes some of
 its lines.
 `
 
