@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"net"
 	"os"
 	"slices"
@@ -17,6 +16,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/tallymq/tallymq/consensus/journal"
+	"github.com/tallymq/tallymq/internal/freeport"
 )
 
 // testNode is one node of a cluster in this process; its disks outlive its host.
@@ -64,22 +64,13 @@ func newCluster(t testing.TB, n int) *testCluster {
 	return c
 }
 
-// freeAddr is an address nobody listens at. Its port lies below those that the system gives to outgoing connections, one
-// of which would else take it while its node is down.
+// freeAddr is an address nobody listens at.
 func freeAddr(t testing.TB) string {
-	for range 100 {
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 12000+rand.IntN(18000)))
-		if err != nil {
-			continue
-		}
-		addr := l.Addr().String()
-		if err := l.Close(); err != nil {
-			t.Fatal(err)
-		}
-		return addr
+	a, err := freeport.Addresses(1)
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatal("no free port")
-	return ""
+	return a[0]
 }
 
 func (c *testCluster) peers() []Peer {

@@ -17,6 +17,7 @@ import (
 	"github.com/tallymq/tallymq/engine/batch"
 	"github.com/tallymq/tallymq/engine/broker"
 	"github.com/tallymq/tallymq/engine/store"
+	"github.com/tallymq/tallymq/internal/freeport"
 )
 
 // testNode is one node on a file system in memory and real sockets.
@@ -35,14 +36,13 @@ type testNode struct {
 	h *consensus.Host
 }
 
-// freeAddr is an address that nobody listened on a moment ago.
+// freeAddr is an address nobody listens at.
 func freeAddr(t testing.TB) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	a, err := freeport.Addresses(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return a[0]
 }
 
 func newTestNode(t testing.TB, id broker.NodeID) *testNode {

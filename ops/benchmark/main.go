@@ -14,6 +14,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/tallymq/tallymq/consensus/rawbench"
+	"github.com/tallymq/tallymq/internal/freeport"
 	"github.com/tallymq/tallymq/ops/bench"
 )
 
@@ -138,7 +139,7 @@ func raw(o options, note func(string, bench.Result)) error {
 			size, inFlight int
 		}{{"produce", 512 << 10, 16}, {"single", 1 << 10, 2}, {"single64", 1 << 10, 64}} {
 			dir := filepath.Join(o.dir, "raw")
-			addresses, err := freeAddresses(nodes)
+			addresses, err := freeport.Addresses(nodes)
 			if err != nil {
 				return err
 			}

@@ -3,13 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
 
+	"github.com/tallymq/tallymq/internal/freeport"
 	"github.com/tallymq/tallymq/ops/local"
 )
 
@@ -47,7 +47,7 @@ func kafka(o options, name string, topic []string) target {
 		var voters, bootstrap []string
 		var ports [][2]string
 		for i := range 3 {
-			as, err := freeAddresses(2)
+			as, err := freeport.Addresses(2)
 			if err != nil {
 				return nil, nil, err
 			}
@@ -122,20 +122,6 @@ transaction.state.log.replication.factor=3
 transaction.state.log.min.isr=2
 group.initial.rebalance.delay.ms=0
 `, id, strings.Join(voters, ","), ports[0], ports[1], ports[0], home)
-}
-
-// freeAddresses gives n addresses of this machine that nobody listens on.
-func freeAddresses(n int) ([]string, error) {
-	var out []string
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer l.Close() // all are open until all are chosen
-		out = append(out, l.Addr().String())
-	}
-	return out, nil
 }
 
 func port(addr string) string { return addr[strings.LastIndexByte(addr, ':')+1:] }

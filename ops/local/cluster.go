@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -14,6 +13,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/tallymq/tallymq/internal/freeport"
 )
 
 // Process is one node as a process of its own.
@@ -37,14 +38,11 @@ func New(bin, dir string, n int, extra ...string) (*Cluster, error) {
 	var initial []string
 	for i := range n {
 		p := &Process{ID: i + 1, bin: bin, dir: filepath.Join(dir, fmt.Sprintf("node%d", i+1))}
-		for _, a := range []*string{&p.Kafka, &p.Admin, &p.Raft, &p.RPC} {
-			l, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				return nil, err
-			}
-			defer l.Close() // all are open until all are chosen, so that none is chosen twice
-			*a = l.Addr().String()
+		a, err := freeport.Addresses(4)
+		if err != nil {
+			return nil, err
 		}
+		p.Kafka, p.Admin, p.Raft, p.RPC = a[0], a[1], a[2], a[3]
 		initial = append(initial, fmt.Sprintf("%d=%s/%s", p.ID, p.Raft, p.RPC))
 		c.Nodes = append(c.Nodes, p)
 	}

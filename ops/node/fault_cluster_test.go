@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"net"
 	"net/http/httptest"
 	"os"
 	"slices"
@@ -18,6 +17,7 @@ import (
 	"github.com/tallymq/tallymq/engine"
 	"github.com/tallymq/tallymq/engine/broker"
 	"github.com/tallymq/tallymq/engine/catalog"
+	"github.com/tallymq/tallymq/internal/freeport"
 	"github.com/tallymq/tallymq/ops/admin"
 	"github.com/tallymq/tallymq/ops/config"
 	"github.com/tallymq/tallymq/ops/node"
@@ -101,21 +101,6 @@ next:
 	return "", false
 }
 
-// ports are addresses that nobody listens on; all are open until all are chosen.
-func ports(t testing.TB, n int) []string {
-	t.Helper()
-	var out []string
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		out = append(out, l.Addr().String())
-	}
-	return out
-}
-
 // newServers starts n nodes that begin together. Everything is small, so that what is
 // rare elsewhere is common here.
 func newServers(t testing.TB, n int, tune func(*config.Config)) *servers {
@@ -137,7 +122,10 @@ func newServers(t testing.TB, n int, tune func(*config.Config)) *servers {
 
 // add makes a node that was never started.
 func (c *servers) add() *server {
-	a := ports(c.t, 3)
+	a, err := freeport.Addresses(3)
+	if err != nil {
+		c.t.Fatal(err)
+	}
 	s := &server{t: c.t, disk: newDisk(), log: newJournalist(), cfg: &config.Config{
 		NodeID: int32(len(c.nodes) + 1), DataDir: "/data", KafkaListen: a[0], RaftListen: a[1], RPCListen: a[2],
 		DataShards: 2, DefaultPartitions: 2, AutoCreateTopics: false,
