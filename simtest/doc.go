@@ -32,6 +32,7 @@
 //	TALLYMQ_SIM_SEEDS=1..20     the seeds that TestSeedsAreEqual compares
 //	TALLYMQ_SIM_TRACE=file      write every event of the world to this file
 //	TALLYMQ_SIM_RESULT=file     write what the world came to, as JSON (package result)
+//	TALLYMQ_SIM_LITTER=1        other addresses, and goroutines outside the world: must change nothing
 //	TALLYMQ_SIM_PLAN=file       take the plan, with its settings and seed, from this file
 //
 // # The parts

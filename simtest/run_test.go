@@ -186,3 +186,16 @@ func TestGarbageIsBounded(t *testing.T) {
 		}
 	})
 }
+
+// TestPoolsAreEmptyWhenAWorldBegins: what a pool holds decides whether a world makes a new object, and with it, for one
+// with a map, how many random numbers it has drawn.
+func TestPoolsAreEmptyWhenAWorldBegins(t *testing.T) {
+	SkipWithoutOverlay(t)
+	var pool sync.Pool
+	pool.Put(new(int))
+	Run(t, 1, func(*World) {
+		if pool.Get() != nil {
+			t.Error("the pool still holds what was put in before")
+		}
+	})
+}

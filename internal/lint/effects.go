@@ -23,6 +23,7 @@ var seams = []struct{ folder, suffix, reason string }{
 	{"engine/command/gen", ".go", "the generator of the commands, run by go generate"},
 	{"simtest", "/run.go", "runs a seed for a *testing.T and writes the trace it was asked for, outside the simulated world"},
 	{"simtest", "/environment.go", "reads and writes the files that whoever starts a world names, outside the simulated world"},
+	{"simtest", "/litter.go", "reads whether a run is to be unlike another one where it must not count"},
 	{"simtest/result", ".go", "is the file in which a world's process says what it came to"},
 	{"simtest/runner", ".go", "starts the processes of worlds, and keeps their files"},
 	{"simtest/tallysim", "/environment.go", "reads which seeds a user's test is to run, outside the simulated world"},

@@ -27,7 +27,7 @@ var patches = []Patch{
 	{
 		File: "runtime/rand.go", Count: 1,
 		Find: "\tc := &mp.chacha8\n",
-		Put:  "\tc := &mp.chacha8\n\tif simOn && mp.curg != nil && mp.curg.bubble != nil {\n\t\tc = &simChacha\n\t}\n",
+		Put:  "\tc := &mp.chacha8\n\tif simOn && mp.curg != nil && mp.curg.bubble != nil {\n\t\tc = &simChacha\n\t\tsimDraws++\n\t}\n",
 		Why:  "each thread has a stream of its own and threads are made when real time says so; a world has one stream",
 	},
 	{

@@ -5,15 +5,19 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/tallymq/tallymq/simtest/result"
 	"github.com/tallymq/tallymq/simtest/trace"
 )
 
+// litter is simtest's, see its doc.go.
+const litter = "TALLYMQ_SIM_LITTER=1"
+
 // again runs a world a second time and compares what both came to. When they differ
 // both run once more with their traces, to tell the first event that does.
 func (o *Outcome) again(ctx context.Context) error {
-	twin, err := o.Job.Run(ctx)
+	twin, err := o.Job.littered().Run(ctx)
 	if err != nil {
 		return err
 	}
@@ -33,6 +37,13 @@ func (o *Outcome) again(ctx context.Context) error {
 	return nil
 }
 
+// littered is the same world in a process that differs in what must not count: where objects lie, and what goroutines
+// outside the world do.
+func (j Job) littered() Job {
+	j.Env = append(slices.Clone(j.Env), litter)
+	return j
+}
+
 func (o *Outcome) firstDifference(ctx context.Context) (string, error) {
 	dir, err := os.MkdirTemp("", "tallymq-sim-")
 	if err != nil {
@@ -42,6 +53,9 @@ func (o *Outcome) firstDifference(ctx context.Context) (string, error) {
 	var files [2]*os.File
 	for i := range files {
 		j := o.Job
+		if i == 1 {
+			j = j.littered()
+		}
 		j.Trace = filepath.Join(dir, fmt.Sprint(i))
 		if _, err := j.Run(ctx); err != nil {
 			return "", err
