@@ -4,119 +4,151 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
-	"context"
 	"errors"
 	goflag "flag"
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
-	pb "github.com/lni/dragonboat/v4/raftpb"
 )
 
 // writeGolden makes the files of TestGolden anew. Only a new format version does so, under a new name, and keeps the
 // old file: what was written once is read for ever.
 //
-//	go test ./consensus/journal -run TestGolden -write-golden
-var writeGolden = goflag.Bool("write-golden", false, "write testdata/golden anew")
+//	go test ./consensus/journal -run TestGolden -write-golden version1_tail
+var writeGolden = goflag.String("write-golden", "", "write the files of testdata/golden whose name has this in it")
 
-const goldenFile = "testdata/golden/version1.tar.gz"
+const goldenDir = "testdata/golden"
 
-// goldenStory is what the golden journal was told: records of every kind, sealed segments, payloads that were moved.
-// It runs on the journal when the file is made, and always on the model and the machine. j is nil when the file is read.
-func goldenStory(t *testing.T, j *Journal, m *model, k *machine) {
-	save := func(u pb.Update) {
-		m.save(u)
-		if j != nil {
-			must(t, j.SaveRaftState([]pb.Update{u}, 1))
-		}
-	}
-	do := func(op func() error) {
-		if j != nil {
-			must(t, op())
-		}
-	}
-	boot := pb.Bootstrap{Addresses: map[uint64]string{1: "a1"}, Type: pb.OnDiskStateMachine}
-	do(func() error { return j.SaveBootstrapInfo(1, 1, boot) })
-	m.of(one).boot = &boot
-	for i := uint64(1); i <= 60; i++ {
-		e := testEntry(1, i, 1, 3000)
-		save(testUpdate(one, st(1, 1, i-1), e))
-		if i%10 == 0 {
-			k.live = append(k.live, nameOf(e, 5, 200))
-		}
-	}
-	save(testUpdate(one, st(2, 1, 59), testEntries(1, 60, 62, 2, 100)...)) // overwrites the last
-	k.live = k.live[:5]
-	save(testUpdate(one, st(2, 1, 62)))
-	k.applied = 55
-	u := pb.Update{ShardID: 1, ReplicaID: 1, Snapshot: testSnapshot(1, 55, 1)}
-	m.snapshot(u)
-	do(func() error { return j.SaveSnapshots([]pb.Update{u}) })
-	m.trim(one, 55)
-	do(func() error { return j.RemoveEntriesTo(1, 1, 55) })
-
-	two, three, four := replicaID{2, 1}, replicaID{3, 1}, replicaID{4, 2}
-	save(testUpdate(two, st(1, 2, 0), testEntries(2, 1, 4, 1, 50)...))
-	received := testUpdate(two, st(3, 1, 9), testEntries(2, 10, 12, 3, 50)...)
-	received.Snapshot = testSnapshot(2, 9, 3)
-	save(received)
-	save(testUpdate(three, st(1, 1, 0), testEntries(3, 1, 2, 1, 50)...))
-	do(func() error { return j.RemoveNodeData(3, 1) })
-	m.remove(three)
-	imported := testSnapshot(4, 6, 3)
-	imported.Imported = true
-	do(func() error { return j.ImportSnapshot(imported, 2) })
-	m.save(pb.Update{ShardID: 4, ReplicaID: 2, State: st(3, 0, 6), Snapshot: imported})
-	m.of(four).boot = &pb.Bootstrap{Join: true, Type: imported.Type}
-
-	pulled := []byte("bytes that were pulled from a peer")
-	n := Name{Index: 55, Position: 7, Length: uint32(len(pulled)), CRC: checksum(pulled)}
-	do(func() error { return j.WritePayloads(1, 1, []Payload{{n, pulled}}) })
-	k.live = append(k.live, n)
-	do(func() error { _, err := j.Collect(context.Background()); return err })
+// goldens are the journals that format version 1 is known by.
+var goldens = []struct {
+	file         string
+	segmentBytes int64 // with which it is written
+	story        func(*teller)
+	segments     int // log segments it leaves, at most; 0: any number
+}{
+	{"version1.tar.gz", segmentBytesMin, sealedStory, 0},
+	{"version1_tail.tar.gz", 1 << 20, tailStory, 2},
 }
 
-// TestGolden opens a journal that an earlier version wrote, and finds all of it.
+func newTeller(t *testing.T) *teller {
+	return &teller{t: t, m: newModel(), k: &machine{}, forgotten: map[replicaID]Name{}}
+}
+
+// TestGolden opens journals that an earlier version wrote, and finds all of it.
 func TestGolden(t *testing.T) {
-	m, k := newModel(), &machine{}
-	if *writeGolden {
-		makeGolden(t)
+	for _, g := range goldens {
+		t.Run(g.file, func(t *testing.T) {
+			if *writeGolden != "" && strings.Contains(g.file, *writeGolden) {
+				makeGolden(t, g.file, g.segmentBytes, g.story)
+			}
+			x := newTeller(t)
+			g.story(x)
+			fs := vfs.NewMem()
+			must(t, fs.MkdirAll("/j", 0o755))
+			unpackGolden(t, g.file, fs)
+			for range 2 { // as it was written, and as this version left it
+				j := mustOpen(t, testOptions(fs))
+				x.judge(j)
+				must(t, j.Close())
+			}
+		})
 	}
-	goldenStory(t, nil, m, k)
-	fs := vfs.NewMem()
-	must(t, fs.MkdirAll("/j", 0o755))
-	unpackGolden(t, fs)
-	for range 2 { // as it was written, and as this version left it
-		j := mustOpen(t, testOptions(fs))
-		if ds := j.Damages(); len(ds) > 0 {
-			t.Fatalf("damages: %v", ds)
+}
+
+// judge finds all that was told.
+func (x *teller) judge(j *Journal) {
+	t := x.t
+	t.Helper()
+	if ds := j.Damages(); len(ds) > 0 {
+		t.Fatalf("damages: %v", ds)
+	}
+	if err := x.m.judgeAll(j, false); err != nil {
+		t.Fatalf("%v\n%s", err, j.Describe())
+	}
+	for _, n := range x.k.live {
+		// A name's checksum is of the bytes that were written, so no other bytes can come back.
+		if b, err := j.ReadPayload(1, 1, n, nil); err != nil || uint32(len(b)) != n.Length || checksum(b) != n.CRC {
+			t.Fatalf("payload %v: %q, %v\n%s", n, b, err, j.Describe())
 		}
-		if err := m.judgeAll(j, false); err != nil {
-			t.Fatalf("%v\n%s", err, j.Describe())
+	}
+	for id, n := range x.forgotten {
+		if b, err := j.ReadPayload(id.shard, id.replica, n, nil); !errors.Is(err, ErrNotFound) {
+			t.Fatalf("payload %v of a forgotten replica: %q, %v", n, b, err)
 		}
-		for _, n := range k.live {
-			// A name's checksum is of the bytes that were written, so no other bytes can come back.
-			if b, err := j.ReadPayload(1, 1, n, nil); err != nil || uint32(len(b)) != n.Length || checksum(b) != n.CRC {
-				t.Fatalf("payload %v: %q, %v\n%s", n, b, err, j.Describe())
+	}
+}
+
+// TestGoldenHasEveryKind: a record whose number on the disk no golden file pins could be renumbered unseen.
+func TestGoldenHasEveryKind(t *testing.T) {
+	seen := map[kind]int{}
+	for _, g := range goldens {
+		fs := vfs.NewMem()
+		must(t, fs.MkdirAll("/j", 0o755))
+		unpackGolden(t, g.file, fs)
+		segments := 0
+		for _, n := range segmentsIn(t, fs) {
+			if countKinds(t, fs, n, seen) {
+				segments++
 			}
 		}
-		must(t, j.Close())
+		if g.segments > 0 && segments > g.segments {
+			t.Errorf("%s has %d log segments, at most %d were meant", g.file, segments, g.segments)
+		}
 	}
+	for k := kindState; k <= kindLast; k++ {
+		if seen[k] == 0 {
+			t.Errorf("no golden file holds a %s", k)
+		}
+	}
+	t.Logf("records: %v", seen)
 }
 
-func makeGolden(t *testing.T) {
-	fs, k := vfs.NewMem(), &machine{}
-	o := testOptions(fs)
-	o.Live = &world{machines: map[replicaID]*machine{one: k}}
-	j := mustOpen(t, o)
-	goldenStory(t, j, newModel(), k)
-	if s := j.Stats(); s.Relocated == 0 || s.SegmentsFreed == 0 {
-		t.Fatalf("nothing moved or freed: %+v", s)
+func segmentsIn(t *testing.T, fs vfs.FS) (numbers []uint64) {
+	names, err := fs.List("/j")
+	must(t, err)
+	for _, name := range names {
+		if n, ok := parseSegmentName(name); ok {
+			numbers = append(numbers, n)
+		}
 	}
-	must(t, j.Close())
+	return numbers
+}
+
+// countKinds adds up the records of a segment; log says that it is one of the log.
+func countKinds(t *testing.T, fs vfs.FS, number uint64, seen map[kind]int) (log bool) {
+	f, err := fs.Open("/j/" + segmentName(number))
+	must(t, err)
+	defer f.Close()
+	b, err := io.ReadAll(f)
+	must(t, err)
+	for at := int64(0); at < int64(len(b)); {
+		h, err := decodeHeader(b[at:], number, at)
+		if err != nil {
+			break
+		}
+		records, _, err := decodeDirectory(&h, b[at:])
+		must(t, err)
+		for i := range records {
+			seen[records[i].kind]++
+		}
+		log = log || h.kind == batchHead
+		at += h.padded()
+	}
+	return log
+}
+
+func makeGolden(t *testing.T, file string, segmentBytes int64, story func(*teller)) {
+	fs, x := vfs.NewMem(), newTeller(t)
+	x.o = testOptions(fs)
+	x.o.SegmentBytes = segmentBytes
+	x.o.Live = &world{machines: map[replicaID]*machine{one: x.k}}
+	x.j = mustOpen(t, x.o)
+	story(x)
+	must(t, x.j.Close())
 	var out bytes.Buffer
 	z, err := gzip.NewWriterLevel(&out, gzip.BestCompression)
 	must(t, err)
@@ -135,12 +167,12 @@ func makeGolden(t *testing.T) {
 	}
 	must(t, w.Close())
 	must(t, z.Close())
-	must(t, os.MkdirAll(filepath.Dir(goldenFile), 0o755))
-	must(t, os.WriteFile(goldenFile, out.Bytes(), 0o644))
+	must(t, os.MkdirAll(goldenDir, 0o755))
+	must(t, os.WriteFile(filepath.Join(goldenDir, file), out.Bytes(), 0o644))
 }
 
-func unpackGolden(t *testing.T, fs vfs.FS) {
-	in, err := os.Open(goldenFile)
+func unpackGolden(t *testing.T, file string, fs vfs.FS) {
+	in, err := os.Open(filepath.Join(goldenDir, file))
 	must(t, err)
 	defer in.Close()
 	z, err := gzip.NewReader(in)
@@ -164,7 +196,7 @@ func unpackGolden(t *testing.T, fs vfs.FS) {
 func TestUnknownVersionIsRefused(t *testing.T) {
 	fs := vfs.NewMem()
 	must(t, fs.MkdirAll("/j", 0o755))
-	unpackGolden(t, fs)
+	unpackGolden(t, goldens[0].file, fs)
 	names, err := fs.List("/j")
 	must(t, err)
 	for _, name := range names {
