@@ -10,8 +10,9 @@ import (
 // Fetch (key 1): reads record batches, waiting for them if there are few.
 //
 // Behaviour
-//   - Sessions (KIP-227) are not kept: a client that asks for one gets a full answer with session id 0 and asks in full from
-//     then on. One that names a session we never gave: FETCH_SESSION_ID_NOT_FOUND. Forgotten topics are ignored.
+//   - Sessions (KIP-227): see 01_fetch_session.go. A session that ended or was never given: FETCH_SESSION_ID_NOT_FOUND. Another epoch than
+//     its next, or a fetch of it that is not answered yet: INVALID_FETCH_SESSION_EPOCH. Topics by name in a session of topic ids, or the
+//     other way round: FETCH_SESSION_TOPIC_ID_ERROR. When no session can be given: session id 0, as in Kafka.
 //   - A partition that is unknown or refused answers at once, with the others as they are.
 //   - A wait ends early when the connection closes or the server stops. Of one connection one fetch is answered at a time, and the next is
 //     started when it has left: who reads slowly holds at most one answer.
@@ -27,6 +28,7 @@ func fetchLayout() *layout {
 }
 
 const (
+	fetchVersionSessions = 7
 	fetchVersionFlexible = 12
 	fetchVersionIDs      = 13
 	fetchVersionLeaders  = 16
@@ -37,12 +39,14 @@ type fetched struct {
 	server  *Server
 	version int16
 	code    int16
+	session int32
 	topics  []fetchedTopic
 	brokers []broker.Node
 	result  *broker.ReadResult // what the batches are borrowed from; may be nil
 	held    int64
 }
 
+// fetchedTopic is a run of partitions of one topic; a topic may have several.
 type fetchedTopic struct {
 	name       string
 	id         broker.TopicID
@@ -57,10 +61,26 @@ type fetchedPartition struct {
 func fetch(r *request) answer {
 	q := r.body.(*kmsg.FetchRequest)
 	a := &fetched{server: r.server, version: q.Version}
-	if q.SessionID != 0 {
-		a.code = errFetchSessionIDNotFound
+	session, asked, code := r.server.sessions.open(q)
+	if code != errNone {
+		a.code = code
 		return a
 	}
+	told := a.read(r, q, asked)
+	if session != nil {
+		a.session = session.id
+		news := r.server.sessions.done(session, told)
+		a.gather(asked, told, func(i int) bool { return news[i] })
+	} else {
+		a.session = r.server.sessions.admit(q, asked, told)
+		a.gather(asked, told, func(int) bool { return true })
+	}
+	a.findLeaders()
+	return a
+}
+
+// read answers every partition asked for, in that order.
+func (a *fetched) read(r *request, q *kmsg.FetchRequest, asked []*fetchPartition) []fetchedPartition {
 	read := &broker.Read{
 		Client:    r.client,
 		MinBytes:  q.MinBytes,
@@ -68,18 +88,18 @@ func fetch(r *request) answer {
 		MaxWait:   min(max(time.Duration(q.MaxWaitMillis)*time.Millisecond, 0), fetchWaitMax),
 		Committed: q.IsolationLevel == 1,
 	}
-	places := a.plan(r, q, read)
-	if len(read.Partitions) < places.total {
+	told := make([]fetchedPartition, len(asked))
+	at := planFetch(r, asked, told, read)
+	if len(at) < len(asked) {
 		read.MaxWait, read.MinBytes = 0, 0 // a refusal is answered at once
 	}
 	read.MinBytes = min(read.MinBytes, read.MaxBytes)
-	if len(read.Partitions) > 0 {
-		a.fill(r, read, places)
-	} else if places.total == 0 && read.MaxWait > 0 {
+	if len(at) > 0 {
+		a.fill(r, read, at)
+	} else if len(asked) == 0 && read.MaxWait > 0 {
 		idle(r, read.MaxWait) // nothing asked for: Kafka waits, too, so that such a client does not spin
 	}
-	a.findLeaders()
-	return a
+	return told
 }
 
 func idle(r *request, d time.Duration) {
@@ -98,72 +118,80 @@ func (s *Server) fetchRoom(asked int32) int32 {
 	return int32(min(int64(asked), fetchBytesMax, max(room, fetchBytesMin)))
 }
 
-// places are where the partitions that are read have their answers.
-type places struct {
-	total int
-	at    []*fetchedPartition
+// gather puts what is told under its topics, in order, without what is not to be told.
+func (a *fetched) gather(asked []*fetchPartition, told []fetchedPartition, tell func(i int) bool) {
+	n, first, last := 0, 0, (*fetchPartition)(nil)
+	for i, p := range asked {
+		if !tell(i) {
+			continue
+		}
+		if last == nil || p.id != last.id || p.name != last.name {
+			a.topics = append(a.topics, fetchedTopic{name: p.name, id: p.id})
+			first = n
+		}
+		told[n] = told[i]
+		n++
+		a.topics[len(a.topics)-1].partitions = told[first:n]
+		last = p
+	}
 }
 
-// plan finds topics and partitions and makes a place for each in the order asked.
-func (a *fetched) plan(r *request, q *kmsg.FetchRequest, read *broker.Read) (p places) {
-	a.topics = make([]fetchedTopic, len(q.Topics))
-	for i := range q.Topics {
-		from, to := &q.Topics[i], &a.topics[i]
-		to.name, to.id = from.Topic, from.TopicID
-		to.partitions = make([]fetchedPartition, len(from.Partitions))
-		var t broker.TopicRef
-		var err error
-		switch {
-		case q.Version < fetchVersionIDs:
-			t, err = r.server.broker.FindTopic(r.ctx, from.Topic, broker.TopicID{})
-		case broker.TopicID(from.TopicID).IsZero():
-			err = broker.Refuse(broker.CodeUnknownTopicID, "read", "topic id zero")
-		default:
-			t, err = r.server.broker.FindTopic(r.ctx, "", from.TopicID)
+// planFetch finds topics and partitions: what is there is added to read, and gives its place in at; the rest is refused.
+func planFetch(r *request, asked []*fetchPartition, told []fetchedPartition, read *broker.Read) (at []*fetchedPartition) {
+	read.Partitions = make([]broker.ReadPartition, 0, len(asked))
+	at = make([]*fetchedPartition, 0, len(asked))
+	var t broker.TopicRef
+	var err error
+	for i, in := range asked {
+		out := &told[i]
+		out.index = in.index
+		if i == 0 || in.id != asked[i-1].id || in.name != asked[i-1].name {
+			t, err = findFetched(r, in)
 		}
-		for j := range from.Partitions {
-			in, out := &from.Partitions[j], &to.partitions[j]
-			out.index = in.Partition
-			p.total++
-			refusal := err
-			if refusal == nil {
-				refusal = hasPartition("read", t, in.Partition)
-			}
-			if refusal != nil {
-				out.refuse(refusal)
-				continue
-			}
-			rp := broker.ReadPartition{
-				Partition: broker.Partition{Topic: t.ID, Index: in.Partition},
-				Offset:    broker.Offset(in.FetchOffset),
-				Epoch:     broker.LeaderEpoch(in.CurrentLeaderEpoch),
-				LastEpoch: broker.LeaderEpoch(in.LastFetchedEpoch),
-				MaxBytes:  max(in.PartitionMaxBytes, 0),
-			}
-			read.Partitions = append(read.Partitions, rp)
-			p.at = append(p.at, out)
+		refusal := err
+		if refusal == nil {
+			refusal = hasPartition("read", t, in.index)
 		}
+		if refusal != nil {
+			out.refuse(refusal)
+			continue
+		}
+		read.Partitions = append(read.Partitions, broker.ReadPartition{
+			Partition: broker.Partition{Topic: t.ID, Index: in.index}, Offset: in.offset, Epoch: in.epoch, LastEpoch: in.lastEpoch, MaxBytes: in.maxBytes,
+		})
+		at = append(at, out)
 	}
-	return p
+	return at
+}
+
+func findFetched(r *request, p *fetchPartition) (broker.TopicRef, error) {
+	switch version := r.header.version; {
+	case version < fetchVersionIDs:
+		return r.server.broker.FindTopic(r.ctx, p.name, broker.TopicID{})
+	case p.id.IsZero():
+		return broker.TopicRef{}, broker.Refuse(broker.CodeUnknownTopicID, "read", "topic id zero")
+	default:
+		return r.server.broker.FindTopic(r.ctx, "", p.id)
+	}
 }
 
 func (out *fetchedPartition) refuse(err error) {
 	out.ReadPartitionResult = broker.ReadPartitionResult{Err: err, HighWatermark: -1, LastStableOffset: -1, LogStartOffset: -1}
 }
 
-func (a *fetched) fill(r *request, read *broker.Read, p places) {
+func (a *fetched) fill(r *request, read *broker.Read, at []*fetchedPartition) {
 	res, err := r.server.broker.Read(r.ctx, read)
 	if err != nil {
 		if r.ctx.Err() != nil && broker.CodeOf(err) == broker.CodeInternal {
 			err = broker.Refuse(broker.CodeShuttingDown, "read", "")
 		}
-		for _, out := range p.at {
+		for _, out := range at {
 			out.refuse(err)
 		}
 		return
 	}
 	a.result = res
-	for i, out := range p.at {
+	for i, out := range at {
 		out.ReadPartitionResult = res.Partitions[i]
 		if out.Err != nil {
 			out.Batches = nil

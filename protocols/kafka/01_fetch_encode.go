@@ -20,9 +20,9 @@ func (a *fetched) encode(o *outgoing, correlation int32) {
 	start, spliced := o.begin(correlation, flexible)
 	w := writer{outgoing: o, flexible: flexible}
 	w.int32(0) // throttle time
-	if a.version >= 7 {
+	if a.version >= fetchVersionSessions {
 		w.int16(a.code)
-		w.int32(0) // session id: none
+		w.int32(a.session)
 	}
 	w.array(len(a.topics))
 	for i := range a.topics {

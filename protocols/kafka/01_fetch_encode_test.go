@@ -11,9 +11,9 @@ import (
 )
 
 func randomFetched(r *rand.Rand, version int16) *fetched {
-	a := &fetched{version: version, code: int16(r.IntN(2)) * errFetchSessionIDNotFound}
-	if version < 7 {
-		a.code = 0
+	a := &fetched{version: version, code: int16(r.IntN(2)) * errFetchSessionIDNotFound, session: int32(r.IntN(2)) * r.Int32()}
+	if version < fetchVersionSessions {
+		a.code, a.session = 0, 0
 	}
 	for range r.IntN(4) {
 		t := fetchedTopic{name: string(make([]byte, r.IntN(200)))}
@@ -88,7 +88,7 @@ func TestFetchResponseIsTheCodecs(t *testing.T) {
 
 func compareFetched(t *testing.T, a *fetched, resp *kmsg.FetchResponse) {
 	t.Helper()
-	if resp.ErrorCode != a.code || resp.SessionID != 0 || len(resp.Topics) != len(a.topics) || len(resp.Brokers) != len(a.brokers) {
+	if resp.ErrorCode != a.code || resp.SessionID != a.session || len(resp.Topics) != len(a.topics) || len(resp.Brokers) != len(a.brokers) {
 		t.Fatalf("head differs: %+v", resp)
 	}
 	for i, n := range a.brokers {

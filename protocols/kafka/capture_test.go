@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/cryptotest"
 	"testing/synctest"
 	"time"
 
@@ -120,6 +121,7 @@ func TestCapturesReplay(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			cryptotest.SetGlobalRandom(t, 1) // session ids
 			synctest.Test(t, func(t *testing.T) { replay(t, name, string(text)) })
 		})
 	}

@@ -47,6 +47,7 @@ const (
 	errNonEmptyGroup               int16 = 68
 	errGroupIDNotFound             int16 = 69
 	errFetchSessionIDNotFound      int16 = 70
+	errInvalidFetchSessionEpoch    int16 = 71
 	errFencedLeaderEpoch           int16 = 74
 	errUnknownLeaderEpoch          int16 = 75
 	errUnsupportedCompression      int16 = 76
@@ -58,5 +59,6 @@ const (
 	errInvalidRecord               int16 = 87
 	errThrottlingQuotaExceeded     int16 = 89
 	errUnknownTopicID              int16 = 100
+	errFetchSessionTopicID         int16 = 106
 	errMismatchedEndpointType      int16 = 114
 )

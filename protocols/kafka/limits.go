@@ -39,6 +39,11 @@ const (
 	fetchBytesMax = 50 << 20
 	// fetchWaitMax bounds a long poll: a client that went away behind pipelined requests is noticed after it.
 	fetchWaitMax = 60 * time.Second
+	// fetchSessionKeep is how long a session that nobody uses is kept when another wants its room (Kafka's
+	// MIN_INCREMENTAL_FETCH_SESSION_EVICTION_MS).
+	fetchSessionKeep = 2 * time.Minute
+	// fetchSessionNameBytesMax is the longest topic name that a session remembers: no topic has a longer one.
+	fetchSessionNameBytesMax = 249
 	// produceWaitMin and produceWaitMax bound what a client may ask Append to wait.
 	produceWaitMin = 100 * time.Millisecond
 	produceWaitMax = 2 * time.Minute
@@ -84,6 +89,10 @@ type Limits struct {
 	NodeBytesMax int64
 	// FetchBytesMax bounds fetched bytes that are not sent, over all connections (default 512 MiB). As it fills, fetches get smaller, never refused.
 	FetchBytesMax int64
+	// FetchSessionsMax bounds the fetch sessions of the node (default 10,000; Kafka's max.incremental.fetch.session.cache.slots is 1,000),
+	// FetchSessionPartitionsMax the partitions in all of them (default 200,000, some 200 bytes each). Who gets none fetches in full.
+	FetchSessionsMax          int
+	FetchSessionPartitionsMax int
 	// ConnectionsMax bounds the connections of the node (default 20,000), ConnectionsPerAddressMax those of one address (default 20,000).
 	ConnectionsMax           int
 	ConnectionsPerAddressMax int
@@ -108,6 +117,8 @@ func (l Limits) withDefaults() Limits {
 	orDefault(&l.ConnectionBytesMax, 64<<20)
 	orDefault(&l.NodeBytesMax, 512<<20)
 	orDefault(&l.FetchBytesMax, 512<<20)
+	orDefault(&l.FetchSessionsMax, 10_000)
+	orDefault(&l.FetchSessionPartitionsMax, 200_000)
 	orDefault(&l.ConnectionsMax, 20_000)
 	orDefault(&l.ConnectionsPerAddressMax, l.ConnectionsMax)
 	orDefault(&l.IdleTimeout, 10*time.Minute)
@@ -129,6 +140,8 @@ func (l Limits) Validate() error {
 	positive("ConnectionBytesMax", l.ConnectionBytesMax)
 	positive("NodeBytesMax", l.NodeBytesMax)
 	positive("FetchBytesMax", l.FetchBytesMax)
+	positive("FetchSessionsMax", int64(l.FetchSessionsMax))
+	positive("FetchSessionPartitionsMax", int64(l.FetchSessionPartitionsMax))
 	positive("ConnectionsMax", int64(l.ConnectionsMax))
 	positive("ConnectionsPerAddressMax", int64(l.ConnectionsPerAddressMax))
 	positive("IdleTimeout", int64(l.IdleTimeout))

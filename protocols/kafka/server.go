@@ -24,6 +24,7 @@ type Server struct {
 	apis     map[int16]*api
 	frames   *budget
 	buffers  bufferPool
+	sessions *fetchSessions
 	quiet    complaints
 	stopping context.Context // ends when Shutdown or Close begins: long polls return
 	stop     context.CancelFunc
@@ -62,6 +63,7 @@ func NewServer(o Options) (*Server, error) {
 		addresses: map[string]int{},
 	}
 	s.frames = newBudget(s.limits.NodeBytesMax)
+	s.sessions = newFetchSessions(s.limits)
 	s.apis = newAPIs(s)
 	s.life, s.kill = context.WithCancel(context.Background())
 	s.stopping, s.stop = context.WithCancel(s.life)
@@ -201,6 +203,9 @@ type Stats struct {
 	Faults        int64 // connections ended for what the peer sent
 	RequestBytes  int64 // of requests in flight, charged to NodeBytesMax
 	ResponseBytes int64 // fetched and not sent
+
+	FetchSessions          int
+	FetchSessionPartitions int // in all of them
 }
 
 // Stats reads the counters.
@@ -208,7 +213,9 @@ func (s *Server) Stats() Stats {
 	s.mu.Lock()
 	n := len(s.conns)
 	s.mu.Unlock()
+	sessions, partitions := s.sessions.counts()
 	return Stats{
+		FetchSessions: sessions, FetchSessionPartitions: partitions,
 		Connections: n, Accepted: s.accepted.Load(), Refused: s.refused.Load(), Requests: s.requests.Load(),
 		Faults: s.faults.Load(), RequestBytes: s.frames.held(), ResponseBytes: s.fetched.Load(),
 	}
