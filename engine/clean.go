@@ -25,7 +25,7 @@ func (r *replica) clean(w *store.Batch, effects []partition.Effect) error {
 	}
 	c := &r.cleaning
 	for i := range effects {
-		c.due = c.due || effects[i].Change&(partition.Trimmed|partition.Deleted) != 0
+		c.due = c.due || effects[i].Change&(partition.Trimmed|partition.Deleted|partition.Compacted) != 0
 	}
 	if !c.active {
 		if !c.due || time.Since(c.began) < cleanEvery {

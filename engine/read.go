@@ -113,13 +113,16 @@ func (e *Engine) planOne(ctx context.Context, q *broker.ReadPartition, p *readin
 	var size int64
 	next, gap := q.Offset, false
 	err = partition.Batches(r.rows, &h, q.Offset, func(b partition.Batch) bool {
-		// A log has no gaps. One here means that the rows are newer than the head: they were
+		// The rows of a log have no gaps. One here means that the rows are newer than the head: they were
 		// trimmed, or replaced by a snapshot, in between. Never skip offsets in silence.
 		if b.Base > next {
 			gap = true
 			return false
 		}
 		next = b.Last + 1
+		if b.Hole() {
+			return true // compaction took what was here: the next batch is the answer
+		}
 		n := int64(b.Name.Length)
 		if size+n > most && (p.size > 0 || size > 0) {
 			return false

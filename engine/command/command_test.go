@@ -51,10 +51,18 @@ func sample(k Kind) Message {
 	m := newMessage(k)
 	n := uint64(k)
 	fill(reflect.ValueOf(m).Elem(), &n)
-	if a, ok := m.(*Append); ok {
-		a.PayloadLength = uint32(len(a.Payload))
-	}
+	measure(m)
 	return m
+}
+
+// measure fills in the length of a payload.
+func measure(m Message) {
+	switch m := m.(type) {
+	case *Append:
+		m.PayloadLength = uint32(len(m.Payload))
+	case *PartitionCompact:
+		m.PayloadLength = uint32(len(m.Payload))
+	}
 }
 
 // Every version that has a golden file decodes; the newest version of every kind has one and is what AppendTo writes.
@@ -88,7 +96,8 @@ func TestGolden(t *testing.T) {
 			if newest && string(golden) != written {
 				t.Errorf("%s: written now:\n%s", path, written)
 			}
-			if decoded.String() != lines[1] {
+			// A message of an older version has the fields it has, and behind them the defaults of later ones.
+			if got := decoded.String(); got != lines[1] && (newest || !strings.HasPrefix(got, lines[1]+" ")) {
 				t.Errorf("%s: decoded as\n%v", path, decoded)
 			}
 		}
@@ -129,9 +138,7 @@ func TestDecodeIsInverseOfAppendTo(t *testing.T) {
 		k := rapid.SampledFrom(Kinds()).Draw(t, "kind")
 		m := newMessage(k)
 		arbitrary(t, reflect.ValueOf(m).Elem())
-		if a, ok := m.(*Append); ok {
-			a.PayloadLength = uint32(len(a.Payload))
-		}
+		measure(m)
 		b := m.AppendTo(nil)
 		got, err := Decode(b)
 		if err != nil {

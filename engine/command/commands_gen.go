@@ -18,6 +18,7 @@ const (
 	KindPartitionTrim       Kind = 0x05
 	KindSweep               Kind = 0x06
 	KindCheck               Kind = 0x07
+	KindPartitionCompact    Kind = 0x0c
 	KindGroupStore          Kind = 0x10
 	KindGroupDelete         Kind = 0x11
 	KindOffsetCommit        Kind = 0x12
@@ -48,12 +49,13 @@ const (
 // The newest version of each kind.
 const (
 	VersionAppend              = 1
-	VersionPartitionCreate     = 1
-	VersionPartitionConfigure  = 1
+	VersionPartitionCreate     = 2
+	VersionPartitionConfigure  = 2
 	VersionPartitionDelete     = 1
-	VersionPartitionTrim       = 1
+	VersionPartitionTrim       = 2
 	VersionSweep               = 1
 	VersionCheck               = 1
+	VersionPartitionCompact    = 1
 	VersionGroupStore          = 1
 	VersionGroupDelete         = 1
 	VersionOffsetCommit        = 1
@@ -91,6 +93,7 @@ func Kinds() []Kind {
 		KindPartitionTrim,
 		KindSweep,
 		KindCheck,
+		KindPartitionCompact,
 		KindGroupStore,
 		KindGroupDelete,
 		KindOffsetCommit,
@@ -129,6 +132,7 @@ func (k Kind) known() bool {
 		KindPartitionTrim,
 		KindSweep,
 		KindCheck,
+		KindPartitionCompact,
 		KindGroupStore,
 		KindGroupDelete,
 		KindOffsetCommit,
@@ -176,6 +180,8 @@ func (k Kind) VersionMax() uint8 {
 		return VersionSweep
 	case KindCheck:
 		return VersionCheck
+	case KindPartitionCompact:
+		return VersionPartitionCompact
 	case KindGroupStore:
 		return VersionGroupStore
 	case KindGroupDelete:
@@ -247,6 +253,8 @@ func (k Kind) String() string {
 		return "Sweep"
 	case KindCheck:
 		return "Check"
+	case KindPartitionCompact:
+		return "PartitionCompact"
 	case KindGroupStore:
 		return "GroupStore"
 	case KindGroupDelete:
@@ -317,6 +325,8 @@ func newMessage(k Kind) Message {
 		return new(Sweep)
 	case KindCheck:
 		return new(Check)
+	case KindPartitionCompact:
+		return new(PartitionCompact)
 	case KindGroupStore:
 		return new(GroupStore)
 	case KindGroupDelete:
@@ -444,22 +454,24 @@ func (m *Append) String() string {
 
 // PartitionCreate makes the shard own a partition. Doing it again changes nothing.
 type PartitionCreate struct {
-	Topic     broker.TopicID
-	Partition int32
-	BaseEpoch broker.LeaderEpoch // added to the shard's term, so that epochs never fall when a partition moves
-	Config    PartitionConfig
+	Topic      broker.TopicID
+	Partition  int32
+	BaseEpoch  broker.LeaderEpoch // added to the shard's term, so that epochs never fall when a partition moves
+	Config     PartitionConfig
+	Compaction CompactionConfig // since version 2;
 }
 
 // Kind is KindPartitionCreate.
 func (*PartitionCreate) Kind() Kind { return KindPartitionCreate }
 
-// AppendTo appends the message's bytes, in version 1.
+// AppendTo appends the message's bytes, in version 2.
 func (m *PartitionCreate) AppendTo(dst []byte) []byte {
 	dst = append(dst, byte(KindPartitionCreate), VersionPartitionCreate)
 	dst = append(dst, m.Topic[:]...)
 	dst = binary.BigEndian.AppendUint32(dst, uint32(m.Partition))
 	dst = binary.BigEndian.AppendUint32(dst, uint32(m.BaseEpoch))
 	dst = m.Config.appendTo(dst)
+	dst = m.Compaction.appendTo(dst)
 	return dst
 }
 
@@ -473,30 +485,37 @@ func (m *PartitionCreate) Decode(b []byte) error {
 	m.Partition = int32(d.u32())
 	m.BaseEpoch = broker.LeaderEpoch(d.u32())
 	m.Config.decode(&d)
+	if d.version >= 2 {
+		m.Compaction.decode(&d)
+	} else {
+		m.Compaction = CompactionConfig{}
+	}
 	return d.end(KindPartitionCreate)
 }
 
 // String is one line.
 func (m *PartitionCreate) String() string {
-	return fmt.Sprintf("PartitionCreate Topic=%v Partition=%v BaseEpoch=%v Config=%v", m.Topic, m.Partition, m.BaseEpoch, m.Config)
+	return fmt.Sprintf("PartitionCreate Topic=%v Partition=%v BaseEpoch=%v Config=%v Compaction=%v", m.Topic, m.Partition, m.BaseEpoch, m.Config, m.Compaction)
 }
 
 // PartitionConfigure replaces a partition's configuration, unless it has that version or a later one already.
 type PartitionConfigure struct {
-	Topic     broker.TopicID
-	Partition int32
-	Config    PartitionConfig
+	Topic      broker.TopicID
+	Partition  int32
+	Config     PartitionConfig
+	Compaction CompactionConfig // since version 2;
 }
 
 // Kind is KindPartitionConfigure.
 func (*PartitionConfigure) Kind() Kind { return KindPartitionConfigure }
 
-// AppendTo appends the message's bytes, in version 1.
+// AppendTo appends the message's bytes, in version 2.
 func (m *PartitionConfigure) AppendTo(dst []byte) []byte {
 	dst = append(dst, byte(KindPartitionConfigure), VersionPartitionConfigure)
 	dst = append(dst, m.Topic[:]...)
 	dst = binary.BigEndian.AppendUint32(dst, uint32(m.Partition))
 	dst = m.Config.appendTo(dst)
+	dst = m.Compaction.appendTo(dst)
 	return dst
 }
 
@@ -509,12 +528,17 @@ func (m *PartitionConfigure) Decode(b []byte) error {
 	m.Topic = broker.TopicID(d.id())
 	m.Partition = int32(d.u32())
 	m.Config.decode(&d)
+	if d.version >= 2 {
+		m.Compaction.decode(&d)
+	} else {
+		m.Compaction = CompactionConfig{}
+	}
 	return d.end(KindPartitionConfigure)
 }
 
 // String is one line.
 func (m *PartitionConfigure) String() string {
-	return fmt.Sprintf("PartitionConfigure Topic=%v Partition=%v Config=%v", m.Topic, m.Partition, m.Config)
+	return fmt.Sprintf("PartitionConfigure Topic=%v Partition=%v Config=%v Compaction=%v", m.Topic, m.Partition, m.Config, m.Compaction)
 }
 
 // PartitionDelete makes the shard forget a partition. What it held is freed by Sweep. Doing it again changes nothing.
@@ -557,12 +581,14 @@ type PartitionTrim struct {
 	LogStart    broker.Offset // at most the log's end; may lie inside a batch
 	BytesBefore uint64        // bytes ever appended up to the batch that holds LogStart (partition.Head.BytesBefore)
 	Reason      uint8         // TrimReason
+	Rewrites    uint64        // since version 2; compactions of the partition as the leader knew them; of another number: refused
+	FreedBefore int64         // since version 2; of BytesBefore, what compaction freed (partition.Head.FreedBefore)
 }
 
 // Kind is KindPartitionTrim.
 func (*PartitionTrim) Kind() Kind { return KindPartitionTrim }
 
-// AppendTo appends the message's bytes, in version 1.
+// AppendTo appends the message's bytes, in version 2.
 func (m *PartitionTrim) AppendTo(dst []byte) []byte {
 	dst = append(dst, byte(KindPartitionTrim), VersionPartitionTrim)
 	dst = append(dst, m.Topic[:]...)
@@ -570,6 +596,8 @@ func (m *PartitionTrim) AppendTo(dst []byte) []byte {
 	dst = binary.BigEndian.AppendUint64(dst, uint64(m.LogStart))
 	dst = binary.BigEndian.AppendUint64(dst, uint64(m.BytesBefore))
 	dst = append(dst, byte(m.Reason))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Rewrites))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.FreedBefore))
 	return dst
 }
 
@@ -584,12 +612,22 @@ func (m *PartitionTrim) Decode(b []byte) error {
 	m.LogStart = broker.Offset(d.u64())
 	m.BytesBefore = uint64(d.u64())
 	m.Reason = uint8(d.u8())
+	if d.version >= 2 {
+		m.Rewrites = uint64(d.u64())
+	} else {
+		m.Rewrites = 0
+	}
+	if d.version >= 2 {
+		m.FreedBefore = int64(d.u64())
+	} else {
+		m.FreedBefore = 0
+	}
 	return d.end(KindPartitionTrim)
 }
 
 // String is one line.
 func (m *PartitionTrim) String() string {
-	return fmt.Sprintf("PartitionTrim Topic=%v Partition=%v LogStart=%v BytesBefore=%v Reason=%v", m.Topic, m.Partition, m.LogStart, m.BytesBefore, m.Reason)
+	return fmt.Sprintf("PartitionTrim Topic=%v Partition=%v LogStart=%v BytesBefore=%v Reason=%v Rewrites=%v FreedBefore=%v", m.Topic, m.Partition, m.LogStart, m.BytesBefore, m.Reason, m.Rewrites, m.FreedBefore)
 }
 
 // Sweep frees one bounded slice of what was deleted, trimmed or has expired.
@@ -690,6 +728,174 @@ func (m *PartitionConfig) decode(d *decoder) {
 // String is one line.
 func (m PartitionConfig) String() string {
 	return fmt.Sprintf("Version=%v BatchBytesMax=%v RetentionMs=%v RetentionBytes=%v LogAppendTime=%v DeleteOld=%v", m.Version, m.BatchBytesMax, m.RetentionMs, m.RetentionBytes, m.LogAppendTime, m.DeleteOld)
+}
+
+// CompactionConfig is what of a topic's configuration compaction needs.
+type CompactionConfig struct {
+	Compact           bool   // cleanup.policy has compact
+	DeleteRetentionMs int64  // delete.retention.ms: how long tombstones stay
+	MinLagMs          int64  // min.compaction.lag.ms: younger batches are not touched
+	MaxLagMs          int64  // max.compaction.lag.ms: an older dirty batch makes a pass due
+	DirtyMillionths   uint32 // min.cleanable.dirty.ratio
+}
+
+func (m *CompactionConfig) appendTo(dst []byte) []byte {
+	dst = appendBool(dst, m.Compact)
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.DeleteRetentionMs))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.MinLagMs))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.MaxLagMs))
+	dst = binary.BigEndian.AppendUint32(dst, uint32(m.DirtyMillionths))
+	return dst
+}
+
+func (m *CompactionConfig) decode(d *decoder) {
+	m.Compact = d.bool()
+	m.DeleteRetentionMs = int64(d.u64())
+	m.MinLagMs = int64(d.u64())
+	m.MaxLagMs = int64(d.u64())
+	m.DirtyMillionths = uint32(d.u32())
+}
+
+// String is one line.
+func (m CompactionConfig) String() string {
+	return fmt.Sprintf("Compact=%v DeleteRetentionMs=%v MinLagMs=%v MaxLagMs=%v DirtyMillionths=%v", m.Compact, m.DeleteRetentionMs, m.MinLagMs, m.MaxLagMs, m.DirtyMillionths)
+}
+
+// PartitionCompact replaces rows of a partition as its leader computed them from what they are.
+type PartitionCompact struct {
+	Topic         broker.TopicID
+	Partition     int32
+	Rewrites      uint64        // compactions of the partition when the rows were read; of another number: refused
+	Items         []CompactItem // ascending, disjoint; what lies between them stays
+	Cleaned       broker.Offset // every key below it has one record at most; −1: the pass goes on
+	CleanedBytes  uint64        // bytes ever appended up to there; with Cleaned
+	NextHorizon   int64         // the least deletion time of the tombstones left, replicated clock, ms; −1: none; with Cleaned
+	PayloadLength uint32
+	Payload       []byte // the rewritten batches, one after the other
+}
+
+// Kind is KindPartitionCompact.
+func (*PartitionCompact) Kind() Kind { return KindPartitionCompact }
+
+// AppendTo appends the message's bytes, the payload included; PayloadLength must be its length.
+func (m *PartitionCompact) AppendTo(dst []byte) []byte {
+	return append(m.AppendHead(dst), m.Payload...)
+}
+
+// AppendHead appends all but the payload: head and payload, one after the other, are the message.
+func (m *PartitionCompact) AppendHead(dst []byte) []byte {
+	dst = append(dst, byte(KindPartitionCompact), VersionPartitionCompact)
+	dst = append(dst, m.Topic[:]...)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(m.Partition))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Rewrites))
+	dst = binary.BigEndian.AppendUint32(dst, uint32(len(m.Items)))
+	for i := range m.Items {
+		dst = m.Items[i].appendTo(dst)
+	}
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Cleaned))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.CleanedBytes))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.NextHorizon))
+	dst = binary.BigEndian.AppendUint32(dst, uint32(m.PayloadLength))
+	return dst
+}
+
+// Decode reads exactly one PartitionCompact, of any version.
+func (m *PartitionCompact) Decode(b []byte) error {
+	var d decoder
+	if err := d.begin(b, KindPartitionCompact, VersionPartitionCompact); err != nil {
+		return err
+	}
+	m.Topic = broker.TopicID(d.id())
+	m.Partition = int32(d.u32())
+	m.Rewrites = uint64(d.u64())
+	m.Items = nil
+	if n := d.count(108); n > 0 {
+		m.Items = make([]CompactItem, n)
+		for i := range m.Items {
+			m.Items[i].decode(&d)
+		}
+	}
+	m.Cleaned = broker.Offset(d.u64())
+	m.CleanedBytes = uint64(d.u64())
+	m.NextHorizon = int64(d.u64())
+	m.PayloadLength = uint32(d.u32())
+	m.Payload = d.payload(m.PayloadLength)
+	return d.end(KindPartitionCompact)
+}
+
+// String is one line.
+func (m *PartitionCompact) String() string {
+	return fmt.Sprintf("PartitionCompact Topic=%v Partition=%v Rewrites=%v Items=%v Cleaned=%v CleanedBytes=%v NextHorizon=%v PayloadLength=%v Payload=%d bytes", m.Topic, m.Partition, m.Rewrites, m.Items, m.Cleaned, m.CleanedBytes, m.NextHorizon, m.PayloadLength, len(m.Payload))
+}
+
+// CompactItem is one row: it covers the offsets of the rows it replaces, whole.
+type CompactItem struct {
+	Rewritten     bool // the batch is the next one of the command's payload; else it lies where it did
+	Merged        bool // it replaces several rows
+	Base          broker.Offset
+	Last          broker.Offset
+	Index         uint64 // of a batch that stays where it is: entry and position
+	Position      uint32
+	Length        uint32 // of the batch now; 0: nothing is left
+	CRC           uint32 // CRC32C of the batch now
+	LeaderEpoch   broker.LeaderEpoch
+	Attributes    int16
+	MaxTimestamp  int64
+	MaxAt         broker.Offset
+	LogAppendTime int64
+	Age           int64 // as in partition.Batch
+	BytesEnd      uint64
+	Appended      uint64 // bytes of what was appended here
+	Freed         int64  // bytes that the replaced rows took more than this one; negative: it grew
+	Horizon       int64  // when its tombstones may go, replicated clock, ms; −1: not fixed
+}
+
+func (m *CompactItem) appendTo(dst []byte) []byte {
+	dst = appendBool(dst, m.Rewritten)
+	dst = appendBool(dst, m.Merged)
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Base))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Last))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Index))
+	dst = binary.BigEndian.AppendUint32(dst, uint32(m.Position))
+	dst = binary.BigEndian.AppendUint32(dst, uint32(m.Length))
+	dst = binary.BigEndian.AppendUint32(dst, uint32(m.CRC))
+	dst = binary.BigEndian.AppendUint32(dst, uint32(m.LeaderEpoch))
+	dst = binary.BigEndian.AppendUint16(dst, uint16(m.Attributes))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.MaxTimestamp))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.MaxAt))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.LogAppendTime))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Age))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.BytesEnd))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Appended))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Freed))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Horizon))
+	return dst
+}
+
+func (m *CompactItem) decode(d *decoder) {
+	m.Rewritten = d.bool()
+	m.Merged = d.bool()
+	m.Base = broker.Offset(d.u64())
+	m.Last = broker.Offset(d.u64())
+	m.Index = uint64(d.u64())
+	m.Position = uint32(d.u32())
+	m.Length = uint32(d.u32())
+	m.CRC = uint32(d.u32())
+	m.LeaderEpoch = broker.LeaderEpoch(d.u32())
+	m.Attributes = int16(d.u16())
+	m.MaxTimestamp = int64(d.u64())
+	m.MaxAt = broker.Offset(d.u64())
+	m.LogAppendTime = int64(d.u64())
+	m.Age = int64(d.u64())
+	m.BytesEnd = uint64(d.u64())
+	m.Appended = uint64(d.u64())
+	m.Freed = int64(d.u64())
+	m.Horizon = int64(d.u64())
+}
+
+// String is one line.
+func (m CompactItem) String() string {
+	return fmt.Sprintf("Rewritten=%v Merged=%v Base=%v Last=%v Index=%v Position=%v Length=%v CRC=%v LeaderEpoch=%v Attributes=%v MaxTimestamp=%v MaxAt=%v LogAppendTime=%v Age=%v BytesEnd=%v Appended=%v Freed=%v Horizon=%v", m.Rewritten, m.Merged, m.Base, m.Last, m.Index, m.Position, m.Length, m.CRC, m.LeaderEpoch, m.Attributes, m.MaxTimestamp, m.MaxAt, m.LogAppendTime, m.Age, m.BytesEnd, m.Appended, m.Freed, m.Horizon)
 }
 
 // GroupStore stores the state of a group, as package group encodes it.
@@ -1619,7 +1825,7 @@ func (m *AppendResult) String() string {
 	return fmt.Sprintf("AppendResult Code=%v Duplicate=%v BaseOffset=%v LogStart=%v LogAppendTime=%v", m.Code, m.Duplicate, m.BaseOffset, m.LogStart, m.LogAppendTime)
 }
 
-// PartitionResult answers PartitionCreate, PartitionConfigure, PartitionDelete and PartitionTrim.
+// PartitionResult answers PartitionCreate, PartitionConfigure, PartitionDelete, PartitionTrim and PartitionCompact.
 type PartitionResult struct {
 	Code     broker.Code
 	Next     broker.Offset

@@ -116,6 +116,8 @@ func (m *Machine) place(ctx Context, p *partition, c *command.Append, payloadAt 
 		MaxAt:         p.Next + broker.Offset(c.MaxTimestampDelta),
 		LogAppendTime: c.LogAppendTime,
 		BytesEnd:      p.BytesTotal + uint64(c.PayloadLength),
+		Appended:      uint64(c.PayloadLength),
+		Horizon:       -1,
 	}
 	if b.LogAppendTime >= 0 { // every record has the stamp, so the first is the first that has it
 		b.MaxTimestamp, b.MaxAt = b.LogAppendTime, b.Base

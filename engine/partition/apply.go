@@ -56,6 +56,14 @@ func (m *Machine) Apply(ctx Context, body []byte, w keyspace.Writer, dst []byte)
 		}
 		r := m.trim(&c, w)
 		dst = r.AppendTo(dst)
+	case command.KindPartitionCompact:
+		var c command.PartitionCompact
+		if err := c.Decode(body); err != nil {
+			return dst, err
+		}
+		noted = body[:len(body)-len(c.Payload)]
+		r := m.compact(ctx, &c, uint32(len(noted)), w)
+		dst = r.AppendTo(dst)
 	case command.KindSweep:
 		var c command.Sweep
 		if err := c.Decode(body); err != nil {

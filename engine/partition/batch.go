@@ -25,15 +25,28 @@ type Batch struct {
 	LogAppendTime int64         // ms, −1: the client's timestamps count
 	// Age is the time, in ms, that retention judges: MaxTimestamp, or the leader's wall clock for records without any.
 	Age int64
-	// BytesEnd counts the partition's payload bytes ever appended, this batch's included.
+	// BytesEnd counts the partition's payload bytes ever appended, this batch's included, as they were then.
 	BytesEnd uint64
+	// Appended is the length of the batch as it was appended; of several, where they are one hole now.
+	Appended uint64
+	// Horizon is the replicated time, in ms, at which compaction may take the batch's tombstones; −1: not fixed yet.
+	Horizon int64
 }
 
+// Hole says that nothing is left of what was appended here: compaction took it, and the row only covers its offsets.
+func (b *Batch) Hole() bool { return b.Name.Length == 0 }
+
+// compacted says that the row is not as an append writes it.
+func (b *Batch) compacted() bool { return b.Appended != uint64(b.Name.Length) || b.Horizon >= 0 }
+
 // BytesBefore counts the partition's payload bytes ever appended before this batch.
-func (b *Batch) BytesBefore() uint64 { return b.BytesEnd - uint64(b.Name.Length) }
+func (b *Batch) BytesBefore() uint64 { return b.BytesEnd - b.Appended }
 
 // String is one line.
 func (b Batch) String() string {
+	if b.Hole() {
+		return fmt.Sprintf("offsets %d..%d epoch %d hole, %d bytes to %d", b.Base, b.Last, b.Epoch, b.Appended, b.BytesEnd)
+	}
 	s := fmt.Sprintf("offsets %d..%d epoch %d max timestamp %d at %d", b.Base, b.Last, b.Epoch, b.MaxTimestamp, b.MaxAt)
 	if b.LogAppendTime >= 0 {
 		s += fmt.Sprintf(" stamped %d", b.LogAppendTime)
@@ -41,18 +54,32 @@ func (b Batch) String() string {
 	if b.Age != b.MaxTimestamp {
 		s += fmt.Sprintf(" age %d", b.Age)
 	}
+	if b.compacted() {
+		s += fmt.Sprintf(" appended as %d bytes,", b.Appended)
+	}
+	if b.Horizon >= 0 {
+		s += fmt.Sprintf(" tombstones until %d", b.Horizon)
+	}
 	return s + fmt.Sprintf(" bytes to %d: entry %d position %d length %d crc %08x", b.BytesEnd, b.Name.Index, b.Name.Position,
 		b.Name.Length, b.Name.CRC)
 }
 
-const batchVersion = 1
+// Rows that compaction did not touch are of batchVersion 1, the others of 2.
+const (
+	batchVersion          = 1
+	batchVersionCompacted = 2
+)
 
 // appendBatchRow encodes the value of a batch's row; Last is in its key. Integers are varints:
 //
 //	version | last−base | index | position | length | crc | epoch | attributes | max timestamp | max at−base |
-//	log append time | age−max timestamp | bytes end
+//	log append time | age−max timestamp | bytes end | from version 2: appended | horizon
 func appendBatchRow(dst []byte, b *Batch) []byte {
-	e := encoder{append(dst, batchVersion)}
+	version := byte(batchVersion)
+	if b.compacted() {
+		version = batchVersionCompacted
+	}
+	e := encoder{append(dst, version)}
 	e.uint(uint64(b.Last - b.Base))
 	e.uint(b.Name.Index)
 	e.uint(uint64(b.Name.Position))
@@ -65,6 +92,10 @@ func appendBatchRow(dst []byte, b *Batch) []byte {
 	e.int(b.LogAppendTime)
 	e.int(b.Age - b.MaxTimestamp)
 	e.uint(b.BytesEnd)
+	if version == batchVersionCompacted {
+		e.uint(b.Appended)
+		e.int(b.Horizon)
+	}
 	return e.b
 }
 
@@ -74,7 +105,7 @@ func decodeBatchRow(key, value []byte) (keyspace.Slot, Batch, error) {
 	if err != nil {
 		return 0, Batch{}, fmt.Errorf("%w: batch: %w", ErrRow, err)
 	}
-	d := open(value, batchVersion)
+	d, version := openUpTo(value, batchVersionCompacted)
 	b := Batch{Last: last}
 	b.Base = last - broker.Offset(d.uint(1<<32))
 	b.Name = Name{Index: d.uint(1<<64 - 1), Position: uint32(d.uint(1<<32 - 1)), Length: uint32(d.uint(1<<32 - 1)), CRC: d.uint32()}
@@ -85,7 +116,11 @@ func decodeBatchRow(key, value []byte) (keyspace.Slot, Batch, error) {
 	b.LogAppendTime = d.int()
 	b.Age = b.MaxTimestamp + d.int()
 	b.BytesEnd = d.uint(1<<64 - 1)
-	if b.Base < 0 || b.MaxAt > b.Last {
+	b.Appended, b.Horizon = uint64(b.Name.Length), -1
+	if version == batchVersionCompacted {
+		b.Appended, b.Horizon = d.uint(1<<64-1), d.intIn(-1, 1<<63-1)
+	}
+	if b.Base < 0 || b.MaxAt > b.Last || b.compacted() != (version == batchVersionCompacted) {
 		d.failed = true
 	}
 	return slot, b, d.end("batch", key)

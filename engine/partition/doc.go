@@ -7,7 +7,9 @@
 // one that carries other records is refused; (4) leader epochs never fall; (5) Load gives a machine equal to the one
 // that wrote the rows, in every answer, and in Describe; (6) LiveNames reports a
 // payload for as long as a row names it; (7) work per command is bounded: what a trim, a deletion or an expiry frees
-// is freed by Sweep, in slices; (8) it does not matter how the log's commands are cut into batches.
+// is freed by Sweep, in slices; (8) it does not matter how the log's commands are cut into batches; (9) rows cover
+// every offset of the log: a compaction replaces rows by rows over the same offsets, and only if they are the ones that
+// it was computed from.
 //
 // It asks the caller: (a) apply commands in log order, then Flush, then commit the writer's rows together with the
 // applied index, all or nothing; (b) not call anything else meanwhile (there is no lock), and show readers the heads
@@ -20,6 +22,8 @@
 //	               │                                │
 //	           duplicate                            ▼
 //	           or refused          Flush: heads, windows, reverse row: once per batch of commands
+//
+//	Compact (rewritten batches, holes) ──► as many compactions as when its rows were read? ──► rows replaced
 //
 //	log start ──(trim)──► moves at once        rows below it ──(Sweep)──► freed in slices
 //	reverse row (entry) ──► its batches ──► batch rows that still name it = what is live in that entry

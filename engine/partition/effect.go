@@ -12,9 +12,10 @@ type Change uint8
 const (
 	Created Change = 1 << iota
 	Configured
-	Appended // Head.Next grew: long polls may have something to read
-	Trimmed  // Head.Start grew
-	Deleted  // the partition is gone; Head is its last
+	Appended  // Head.Next grew: long polls may have something to read
+	Trimmed   // Head.Start grew
+	Deleted   // the partition is gone; Head is its last
+	Compacted // rows between Start and Next were replaced
 	// Diverged: this replica's digest is not the one that another replica had at the same index. Head is empty.
 	Diverged
 )
@@ -22,7 +23,7 @@ const (
 // String lists the changes.
 func (c Change) String() string {
 	var words []string
-	for i, name := range []string{"created", "configured", "appended", "trimmed", "deleted", "diverged"} {
+	for i, name := range []string{"created", "configured", "appended", "trimmed", "deleted", "compacted", "diverged"} {
 		if c&(1<<i) != 0 {
 			words = append(words, name)
 		}

@@ -62,8 +62,11 @@ func (m *Machine) flushPartition(p *partition, w keyspace.Writer) {
 
 const (
 	selfVersion  = 1
-	headVersion  = 1
 	epochVersion = 1
+
+	// Heads of logs that are compacted are of version 2, others of 1.
+	headVersion          = 1
+	headVersionCompacted = 2
 )
 
 // appendSelfRow encodes the machine's own row: version | term | next slot | touches | digest [8] | noted index |
@@ -95,7 +98,11 @@ func appendHeadRow(dst []byte, p *partition) []byte {
 	if p.freed > p.Start || p.Start > p.Next || p.BytesBefore > p.BytesTotal { // not Check: its arguments would be allocated
 		invariant.Unreachable("slot %d: freed %d, start %d, next %d, bytes %d of %d", p.Slot, p.freed, p.Start, p.Next, p.BytesBefore, p.BytesTotal)
 	}
-	e := encoder{append(dst, headVersion)}
+	version := byte(headVersion)
+	if p.compacts() {
+		version = headVersionCompacted
+	}
+	e := encoder{append(dst, version)}
 	e.b = append(e.b, p.Partition.Topic[:]...)
 	e.uint(uint64(p.Partition.Index))
 	e.uint(uint64(p.BaseEpoch))
@@ -121,12 +128,45 @@ func appendHeadRow(dst []byte, p *partition) []byte {
 			e.uint(r.bytesEnd)
 		}
 	}
+	if version == headVersionCompacted {
+		appendCompaction(&e, &p.Head)
+	}
 	return e.b
 }
 
+// appendCompaction encodes what the head of a compacted log has beside the rest.
+func appendCompaction(e *encoder, h *Head) {
+	e.bool(h.Compaction.Compact)
+	e.int(h.Compaction.DeleteRetentionMs)
+	e.int(h.Compaction.MinLagMs)
+	e.int(h.Compaction.MaxLagMs)
+	e.uint(uint64(h.Compaction.DirtyMillionths))
+	e.uint(h.Rewrites)
+	e.int(h.FreedTotal)
+	e.int(h.FreedBefore)
+	e.uint(uint64(h.Cleaned))
+	e.uint(h.CleanedBytes)
+	e.int(h.NextHorizon)
+}
+
+func decodeCompaction(d *decoder, h *Head) {
+	h.Compaction.Compact = d.bool()
+	h.Compaction.DeleteRetentionMs = d.int()
+	h.Compaction.MinLagMs = d.int()
+	h.Compaction.MaxLagMs = d.int()
+	h.Compaction.DirtyMillionths = uint32(d.uint(1<<32 - 1))
+	h.Rewrites = d.uint(1<<64 - 1)
+	h.FreedTotal = d.int()
+	h.FreedBefore = d.int()
+	h.Cleaned = broker.Offset(d.uint(1<<63 - 1))
+	h.CleanedBytes = d.uint(1<<64 - 1)
+	h.NextHorizon = d.int()
+}
+
 func decodeHeadRow(slot keyspace.Slot, key, value []byte) (*partition, error) {
-	d := open(value, headVersion)
+	d, version := openUpTo(value, headVersionCompacted)
 	p := &partition{}
+	p.NextHorizon = -1
 	p.Slot = slot
 	copy(p.Partition.Topic[:], d.take(len(p.Partition.Topic)))
 	p.Partition.Index = int32(d.uint(1<<31 - 1))
@@ -155,6 +195,10 @@ func decodeHeadRow(slot keyspace.Slot, key, value []byte) (*partition, error) {
 			r.maxAge = d.int()
 			r.bytesEnd = d.uint(1<<64 - 1)
 		}
+	}
+	if version == headVersionCompacted {
+		decodeCompaction(&d, &p.Head)
+		d.failed = d.failed || !p.compacts() || !sound(p.BytesTotal, p.BytesBefore, p.FreedTotal, p.FreedBefore)
 	}
 	if p.BytesBefore > p.BytesTotal {
 		return nil, fmt.Errorf("%w: head %x: %d bytes before of %d", ErrRow, key, p.BytesBefore, p.BytesTotal)

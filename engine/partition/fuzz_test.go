@@ -13,11 +13,14 @@ func FuzzApply(f *testing.F) {
 	id := parsePartition("a/0")
 	var seed []byte
 	for i, c := range []command.Message{
-		&command.PartitionCreate{Topic: id.Topic, Config: command.PartitionConfig{BatchBytesMax: 100}},
+		&command.PartitionCreate{Topic: id.Topic, Config: command.PartitionConfig{BatchBytesMax: 100}, Compaction: command.CompactionConfig{Compact: true}},
 		newAppend(id, 2, 10, func(c *command.Append) { c.ProducerID, c.BaseSequence = 7, 1<<31-2 }),
 		newAppend(id, 1, 10, func(c *command.Append) { c.ProducerID, c.BaseSequence = 7, 0 }),
 		newAppend(id, 1, 10, func(c *command.Append) { c.ProducerID, c.ProducerEpoch, c.BaseSequence = 7, 1, 0 }),
 		&command.PartitionTrim{Topic: id.Topic, LogStart: 3, BytesBefore: 10},
+		&command.PartitionCompact{Topic: id.Topic, Cleaned: 2, CleanedBytes: 10, NextHorizon: 5, PayloadLength: 3, Payload: []byte("abc"), Items: []command.CompactItem{
+			{Rewritten: true, Last: 1, Length: 3, LogAppendTime: -1, BytesEnd: 10, Appended: 10, Freed: 7, Horizon: 5},
+			{Merged: true, Base: 2, Last: 2, MaxAt: 2, MaxTimestamp: -1, LogAppendTime: -1, Age: -1, BytesEnd: 20, Appended: 10, Freed: 10, Horizon: -1}}},
 		&command.Sweep{Budget: 3}, &command.Check{At: 1, Digest: 4},
 		&command.PartitionConfigure{Topic: id.Topic, Config: command.PartitionConfig{Version: 7}},
 		&command.PartitionDelete{Topic: id.Topic}, &command.Sweep{Budget: 3},

@@ -17,6 +17,8 @@ type Head struct {
 	Partition broker.Partition
 	Config    command.PartitionConfig
 	BaseEpoch broker.LeaderEpoch
+	// Compaction says how the log is compacted; the zero value, that it is not.
+	Compaction command.CompactionConfig
 	// Epoch is the leader epoch when the snapshot was taken: BaseEpoch plus the shard's term.
 	Epoch broker.LeaderEpoch
 
@@ -27,6 +29,16 @@ type Head struct {
 	// BytesTotal counts the payload bytes ever appended, BytesBefore those of batches that end below Start.
 	BytesTotal  uint64
 	BytesBefore uint64
+
+	// Rewrites counts the compactions: as long as it is the same, so are the rows between Start and Next.
+	Rewrites uint64
+	// FreedTotal is by how many bytes compaction made the log smaller, FreedBefore how many of them lay below Start.
+	FreedTotal, FreedBefore int64
+	// Below Cleaned every key has one record at most; CleanedBytes counts the bytes ever appended up to there.
+	Cleaned      broker.Offset
+	CleanedBytes uint64
+	// NextHorizon is the least Horizon of batches below Cleaned, −1 if none has one.
+	NextHorizon int64
 
 	// MaxTimestamp is the greatest ever appended, −1 if none, and MaxTimestampOffset the first record that has it. It
 	// may lie below Start; then it says nothing of the log (MaxTimestampIn finds the answer).
@@ -45,7 +57,15 @@ type EpochStart struct {
 }
 
 // Bytes is the size of the log: of all batches that end at or above Start.
-func (h *Head) Bytes() uint64 { return h.BytesTotal - h.BytesBefore }
+func (h *Head) Bytes() uint64 {
+	return h.BytesTotal - h.BytesBefore - uint64(h.FreedTotal-h.FreedBefore)
+}
+
+// Stable is the last stable offset: what lies below it is decided. Without transactions that is the whole log.
+func (h *Head) Stable() broker.Offset { return h.Next }
+
+// compacts says that the log is compacted, or was.
+func (h *Head) compacts() bool { return h.Rewrites > 0 || h.Compaction != command.CompactionConfig{} }
 
 // Epochs are the epochs of the log, oldest first; the first begins at Start at the earliest.
 func (h *Head) Epochs() []EpochStart {
@@ -99,7 +119,12 @@ func (h *Head) Describe() string {
 	var s strings.Builder
 	s.WriteString(h.String())
 	fmt.Fprintf(&s, "\n  bytes %d - %d, base epoch %d", h.BytesTotal, h.BytesBefore, h.BaseEpoch)
-	fmt.Fprintf(&s, "\n  config %v\n  epochs", h.Config)
+	fmt.Fprintf(&s, "\n  config %v", h.Config)
+	if h.compacts() {
+		fmt.Fprintf(&s, "\n  compaction %v\n  rewrites %d, freed %d - %d bytes, clean to %d at %d bytes, tombstones from %d", h.Compaction, h.Rewrites,
+			h.FreedTotal, h.FreedBefore, h.Cleaned, h.CleanedBytes, h.NextHorizon)
+	}
+	s.WriteString("\n  epochs")
 	for _, e := range h.epochs {
 		fmt.Fprintf(&s, " %d@%d", e.Epoch, e.Start)
 	}

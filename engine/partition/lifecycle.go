@@ -23,6 +23,8 @@ func (m *Machine) create(c *command.PartitionCreate) command.PartitionResult {
 		Partition:          id,
 		Config:             c.Config,
 		BaseEpoch:          c.BaseEpoch,
+		Compaction:         c.Compaction,
+		NextHorizon:        -1,
 		MaxTimestamp:       -1,
 		MaxTimestampOffset: -1,
 	}}
@@ -41,7 +43,7 @@ func (m *Machine) configure(c *command.PartitionConfigure) command.PartitionResu
 		return refused(broker.CodeUnknownTopic)
 	}
 	if c.Config.Version > p.Config.Version {
-		p.Config = c.Config
+		p.Config, p.Compaction = c.Config, c.Compaction
 		m.touch(p, Configured)
 	}
 	return answer(p)
@@ -79,11 +81,19 @@ func (m *Machine) trim(c *command.PartitionTrim, w keyspace.Writer) command.Part
 	if c.LogStart <= p.Start {
 		return answer(p)
 	}
+	if c.Rewrites != p.Rewrites { // the sizes were added up from other rows
+		r := answer(p)
+		r.Code = broker.CodeUnavailable
+		return r
+	}
+	if c.LogStart < p.Next && c.BytesBefore > p.BytesBefore && !sound(p.BytesTotal, c.BytesBefore, p.FreedTotal, c.FreedBefore) {
+		return refused(broker.CodeInvalidRequest)
+	}
 	p.Start = c.LogStart
 	if p.Start == p.Next {
-		p.BytesBefore = p.BytesTotal
-	} else {
-		p.BytesBefore = max(p.BytesBefore, min(c.BytesBefore, p.BytesTotal))
+		p.BytesBefore, p.FreedBefore = p.BytesTotal, p.FreedTotal
+	} else if c.BytesBefore > p.BytesBefore {
+		p.BytesBefore, p.FreedBefore = c.BytesBefore, c.FreedBefore
 	}
 	m.trimEpochs(p, w)
 	m.trimmed = with(m.trimmed, p.Slot)

@@ -13,6 +13,9 @@ const (
 	// sweepBudgetMax bounds what a Sweep may ask for: one entry must not stall the shard.
 	sweepBudgetMax = 4096
 
+	// CompactItemsMax bounds the rows that one PartitionCompact replaces, as sweepBudgetMax does for a Sweep.
+	CompactItemsMax = 4096
+
 	// runFanOut is how many batches make a run of level 1, and how many runs one of the next level: a look-up by
 	// time reads at most runFanOut rows on each level below the top.
 	runFanOut = 64

@@ -24,6 +24,9 @@ type modelPartition struct {
 	baseEpoch broker.LeaderEpoch
 	start     broker.Offset
 	batches   []modelBatch
+	everAdded []modelBatch // as they were appended, whatever compaction did to them: epochs are told by these
+	compact   bool
+	rewrites  uint64
 	producers map[broker.ProducerID]*modelProducer
 }
 
@@ -38,6 +41,9 @@ type modelBatch struct {
 	producerEpoch broker.ProducerEpoch
 	fingerprint   uint64
 	index         uint64
+	hole          bool
+	appended      uint64 // bytes, as they were appended
+	horizon       int64
 }
 
 type modelProducer struct {
@@ -128,7 +134,8 @@ func (m *model) append(w *world, c *command.Append, producersMax int) command.Ap
 		p.producers[c.ProducerID] = producer
 	}
 	b := modelBatch{base: p.next(), last: p.next() + broker.Offset(c.Records) - 1, bytes: uint64(c.PayloadLength), ts: c.MaxTimestamp,
-		stamp: c.LogAppendTime, epoch: p.baseEpoch + m.term, sequence: c.BaseSequence, producerEpoch: c.ProducerEpoch, fingerprint: c.Fingerprint, index: w.index + 1 + w.ahead}
+		stamp: c.LogAppendTime, epoch: p.baseEpoch + m.term, sequence: c.BaseSequence, producerEpoch: c.ProducerEpoch, fingerprint: c.Fingerprint, index: w.index + 1 + w.ahead,
+		appended: uint64(c.PayloadLength), horizon: -1}
 	b.maxAt = b.base + broker.Offset(c.MaxTimestampDelta)
 	if b.stamp >= 0 {
 		b.ts, b.maxAt = b.stamp, b.base
@@ -137,7 +144,7 @@ func (m *model) append(w *world, c *command.Append, producersMax int) command.Ap
 	if b.ts < 0 {
 		b.age = w.wall
 	}
-	p.batches = append(p.batches, b)
+	p.batches, p.everAdded = append(p.batches, b), append(p.everAdded, b)
 	if producer != nil {
 		if producer.epoch != c.ProducerEpoch {
 			producer.epoch, producer.batches = c.ProducerEpoch, nil
@@ -176,10 +183,10 @@ func (m *model) epochEnd(p *modelPartition, asked broker.LeaderEpoch) (broker.Le
 		return asked, p.next()
 	}
 	// What is known: the epochs of the log and, of those before, the newest.
-	known := p.batches
-	for i, b := range p.batches {
+	known := p.everAdded
+	for i, b := range p.everAdded {
 		if b.base <= p.start {
-			known = p.batches[i:]
+			known = p.everAdded[i:]
 		}
 	}
 	found, end := asked, p.next()
@@ -231,7 +238,7 @@ func (m *model) compare(t *rapid.T, w *world, id broker.Partition, p *modelParti
 	for i, b := range got {
 		want := log[i]
 		if b.Base != want.base || b.Last != want.last || b.MaxTimestamp != want.ts || b.MaxAt != want.maxAt || b.Epoch != want.epoch ||
-			b.LogAppendTime != want.stamp || uint64(b.Name.Length) != want.bytes || b.Name.Index != want.index {
+			b.LogAppendTime != want.stamp || uint64(b.Name.Length) != want.bytes || !want.hole && b.Name.Index != want.index || b.Hole() != want.hole || b.Appended != want.appended || b.Horizon != want.horizon {
 			t.Fatalf("%v: batch %v, want %+v", id, b, want)
 		}
 		if e := h.EpochAt(b.Last); e != want.epoch {
@@ -334,16 +341,17 @@ func TestAgainstModel(t *testing.T) {
 			},
 			"create": func(t *rapid.T) {
 				id, config, base := drawID(t), drawConfig(t), broker.LeaderEpoch(rapid.Int32Range(0, 3).Draw(t, "base"))
-				w.apply(&command.PartitionCreate{Topic: id.Topic, Partition: id.Index, BaseEpoch: base, Config: config})
+				compaction := drawCompaction(t)
+				w.apply(&command.PartitionCreate{Topic: id.Topic, Partition: id.Index, BaseEpoch: base, Config: config, Compaction: compaction})
 				if m.partitions[id] == nil {
-					m.partitions[id] = &modelPartition{config: config, baseEpoch: base, producers: map[broker.ProducerID]*modelProducer{}}
+					m.partitions[id] = &modelPartition{config: config, compact: compaction.Compact, baseEpoch: base, producers: map[broker.ProducerID]*modelProducer{}}
 				}
 			},
 			"configure": func(t *rapid.T) {
-				id, config := drawID(t), drawConfig(t)
-				w.apply(&command.PartitionConfigure{Topic: id.Topic, Partition: id.Index, Config: config})
+				id, config, compaction := drawID(t), drawConfig(t), drawCompaction(t)
+				w.apply(&command.PartitionConfigure{Topic: id.Topic, Partition: id.Index, Config: config, Compaction: compaction})
 				if p := m.partitions[id]; p != nil && config.Version > p.config.Version {
-					p.config = config
+					p.config, p.compact = config, compaction.Compact
 				}
 			},
 			"delete": func(t *rapid.T) {
@@ -379,6 +387,12 @@ func TestAgainstModel(t *testing.T) {
 							p.start, sweptAll = c.LogStart, false
 						}
 					}
+				}
+			},
+			"compact": func(t *rapid.T) {
+				id := drawID(t)
+				if p := m.partitions[id]; p != nil {
+					m.compact(t, w, id, p)
 				}
 			},
 			"sweep": func(t *rapid.T) {
@@ -430,6 +444,9 @@ func TestAgainstModel(t *testing.T) {
 					}
 					m.compare(t, w, id, p)
 					for _, b := range w.batches(w.head(id)) {
+						if b.Hole() {
+							continue
+						}
 						live[fmt.Sprint(b.Name)] = true
 					}
 				}

@@ -12,7 +12,7 @@ import (
 // Queries read rows, so they are given a Reader and a Head that go together: the rows must be at least as new as the
 // head (newer ones are not looked at). A log start that moved since then shows as batches that are missing.
 
-// Batches yields the batches of the log from the one that holds offset from on (or the next one after it), ascending,
+// Batches yields the batches of the log, and its holes, from the one that holds offset from on (or the next one after it), ascending,
 // until yield returns false. The first may begin below from.
 func Batches(r keyspace.Reader, h *Head, from broker.Offset, yield func(Batch) bool) error {
 	return scanBatches(r, h.Slot, max(from, h.Start), h.Next-1, yield)
@@ -31,7 +31,7 @@ func FindBatch(r keyspace.Reader, h *Head, o broker.Offset) (found Batch, ok boo
 // record with such a timestamp; but where the batch begins below the log start, or below from, that record may be one
 // of those: the caller then goes on from Last+1.
 func ByTimestamp(r keyspace.Reader, h *Head, from broker.Offset, t int64) (Batch, bool, error) {
-	s := search{r, h.Slot, func(n run) bool { return n.maxAge >= t }, func(b Batch) bool { return b.MaxTimestamp >= t }}
+	s := search{r, h.Slot, func(n run) bool { return n.maxAge >= t }, func(b Batch) bool { return !b.Hole() && b.MaxTimestamp >= t }}
 	return s.first(runLevels, max(from, h.Start), h.Next-1)
 }
 
@@ -42,7 +42,11 @@ func MaxTimestampIn(r keyspace.Reader, h *Head) (Batch, bool, error) {
 		return Batch{}, false, nil
 	}
 	if h.MaxTimestampOffset >= h.Start {
-		return FindBatch(r, h, h.MaxTimestampOffset)
+		b, ok, err := FindBatch(r, h, h.MaxTimestampOffset)
+		if err != nil || ok && b.MaxTimestamp == h.MaxTimestamp {
+			return b, ok, err
+		}
+		// Compaction took that record.
 	}
 	best, err := greatest(r, h.Slot, runLevels, h.Start, h.Next-1, -1)
 	if err != nil || best < 0 {

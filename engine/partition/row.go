@@ -38,6 +38,14 @@ func open(value []byte, version byte) decoder {
 	return decoder{b: value[1:]}
 }
 
+// openUpTo gives the version byte in front of a value, which is 1 to most.
+func openUpTo(value []byte, most byte) (decoder, byte) {
+	if len(value) == 0 || value[0] == 0 || value[0] > most {
+		return decoder{failed: true}, 0
+	}
+	return decoder{b: value[1:]}, value[0]
+}
+
 func (d *decoder) take(n int) []byte {
 	if d.failed || n < 0 || n > len(d.b) {
 		d.failed = true

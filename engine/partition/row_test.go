@@ -2,7 +2,9 @@ package partition
 
 import (
 	"bytes"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/tallymq/tallymq/engine/broker"
@@ -51,6 +53,35 @@ func TestGoldenRows(t *testing.T) {
 		}
 	}
 	golden(t, "testdata/golden_rows.txt", got.Bytes())
+}
+
+// compactedRows are a hole, a batch with tombstones, and the head of their log.
+var compactedRows = map[string]string{
+	"12000000008000000000000005": "020500000000000000010001000100c801c80101",
+	"12000000008000000000000007": "020105090a01020304010890030101009003c801904e",
+}
+
+// Rows of compacted logs as they lie on disks.
+func TestGoldenCompactedRows(t *testing.T) {
+	for k, v := range compactedRows {
+		key, _ := hex.DecodeString(k)
+		value, _ := hex.DecodeString(v)
+		_, b, err := decodeBatchRow(key, value)
+		if err != nil || !bytes.Equal(appendBatchRow(nil, &b), value) {
+			t.Errorf("%s = %s: %v %v: %x", k, v, b, err, appendBatchRow(nil, &b))
+		}
+	}
+	p := &partition{}
+	p.Compaction = command.CompactionConfig{Compact: true, DeleteRetentionMs: 1, MinLagMs: 2, MaxLagMs: 3, DirtyMillionths: 4}
+	p.Rewrites, p.BytesTotal, p.FreedTotal, p.FreedBefore, p.Cleaned, p.CleanedBytes, p.NextHorizon = 5, 100, 7, 6, 8, 9, 10
+	got := fmt.Sprintf("%x", appendHeadRow(nil, p))
+	if want := "02000000000000000000000000000000000000000000000000000000006400000000000102040604050e0c080914"; got != want {
+		t.Errorf("head %s, want %s", got, want)
+	}
+	loaded, err := decodeHeadRow(0, nil, appendHeadRow(nil, p))
+	if err != nil || loaded.Describe() != p.Describe() {
+		t.Errorf("%v\n%v", err, loaded.Describe())
+	}
 }
 
 // Load of rows with any byte changed fails with ErrRow or gives a machine; it never panics. So do the queries.
@@ -121,7 +152,7 @@ func TestUnreadableCommands(t *testing.T) {
 		}
 	}
 	for _, k := range []command.Kind{command.KindAppend, command.KindPartitionCreate, command.KindPartitionConfigure, command.KindPartitionDelete,
-		command.KindPartitionTrim, command.KindSweep, command.KindCheck} {
+		command.KindPartitionTrim, command.KindPartitionCompact, command.KindSweep, command.KindCheck} {
 		if _, err := m.Apply(Context{Index: 9}, []byte{byte(k), 1}, w.rows[0], nil); !errors.Is(err, command.ErrMalformed) {
 			t.Errorf("%v: %v", k, err)
 		}
@@ -175,6 +206,11 @@ func TestHeadsAreSnapshots(t *testing.T) {
 }
 
 func FuzzRows(f *testing.F) {
+	for k, v := range compactedRows {
+		key, _ := hex.DecodeString(k)
+		value, _ := hex.DecodeString(v)
+		f.Add(key, value)
+	}
 	_ = rowsOfEverything(f).Scan([]byte{0}, []byte{0xFF}, func(k, v []byte) bool {
 		f.Add(bytes.Clone(k), bytes.Clone(v))
 		return true

@@ -1,7 +1,9 @@
 package partition
 
 import (
+	"bytes"
 	"fmt"
+	"hash/crc32"
 	"strings"
 	"testing"
 
@@ -17,6 +19,7 @@ import (
 //	time       replicated time and the wall clock go on, by milliseconds
 //	describe   the whole state
 //	batches, epoch-end, by-time, max-time, retain, trim-at      queries of one partition
+//	compact    the lines say what becomes of batches: hole, rewrite (to a length), tombstones (until a time); and clean
 //	live, clean      garbage collection's questions
 //
 // After every step replicas that restart, crash and commit otherwise are compared with the first.
@@ -74,6 +77,12 @@ func (w *world) step(t *testing.T, d *datadriven.TestData) string {
 	case "trim-at":
 		c, ok, err := TrimAt(w.rows[0], w.head(l.id), broker.Offset(l.int("at", 0)))
 		fmt.Fprintf(&s, "to=%d bytes=%d due=%v %v\n", c.LogStart, c.BytesBefore, ok, err)
+	case "compact":
+		results, effects := w.apply(w.compaction(l, d.Input))
+		fmt.Fprintln(&s, results[0])
+		for _, e := range effects {
+			fmt.Fprintf(&s, "effect: %v\n", e)
+		}
 	case "live":
 		for _, n := range w.live(steady) {
 			fmt.Fprintf(&s, "entry %d position %d length %d\n", n.Index, n.Position, n.Length)
@@ -94,6 +103,43 @@ func (w *world) step(t *testing.T, d *datadriven.TestData) string {
 		return "none\n"
 	}
 	return s.String()
+}
+
+// compaction makes the command that does what the lines say to the batches between two offsets:
+//
+//	hole from=0 to=3     rewrite from=4 to=5 bytes=40 ts=7     tombstones from=6 to=7 until=500     clean to=8 bytes=400
+func (w *world) compaction(l line, input string) *command.PartitionCompact {
+	h := w.head(l.id)
+	c := &command.PartitionCompact{Topic: l.id.Topic, Partition: l.id.Index, Rewrites: uint64(l.int("rewrites", int64(h.Rewrites))), Cleaned: -1, NextHorizon: -1}
+	for _, text := range strings.Split(input, "\n") {
+		x := parseLine(l.t, text)
+		if x.verb == "clean" {
+			c.Cleaned, c.CleanedBytes, c.NextHorizon = broker.Offset(x.int("to", 0)), uint64(x.int("bytes", 0)), x.int("horizon", -1)
+			continue
+		}
+		var old []Batch
+		for _, b := range w.batches(h) {
+			if b.Base >= broker.Offset(x.int("from", 0)) && b.Last <= broker.Offset(x.int("to", 0)) {
+				old = append(old, b)
+			}
+		}
+		b := old[len(old)-1]
+		switch x.verb {
+		case "hole":
+			b = Hole(old...)
+		case "rewrite":
+			payload := bytes.Repeat([]byte{'r'}, int(x.int("bytes", 0)))
+			b.Name.Length, b.Name.CRC = uint32(len(payload)), crc32.Checksum(payload, crc32.MakeTable(crc32.Castagnoli))
+			b.MaxTimestamp = x.int("ts", b.MaxTimestamp)
+			b.Age = b.MaxTimestamp
+			c.Payload = append(c.Payload, payload...)
+		case "tombstones":
+			b.Horizon = x.int("until", -1)
+		}
+		c.Items = append(c.Items, b.Item(x.verb == "rewrite", old...))
+	}
+	c.PayloadLength = uint32(len(c.Payload))
+	return c
 }
 
 // script applies the lines as one entry.

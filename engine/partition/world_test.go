@@ -242,7 +242,8 @@ func (l line) config() command.PartitionConfig {
 func (l line) command() command.Message {
 	switch l.verb {
 	case "create":
-		return &command.PartitionCreate{Topic: l.id.Topic, Partition: l.id.Index, BaseEpoch: broker.LeaderEpoch(l.int("base", 0)), Config: l.config()}
+		return &command.PartitionCreate{Topic: l.id.Topic, Partition: l.id.Index, BaseEpoch: broker.LeaderEpoch(l.int("base", 0)), Config: l.config(),
+			Compaction: command.CompactionConfig{Compact: l.int("compact", 0) == 1}}
 	case "configure":
 		return &command.PartitionConfigure{Topic: l.id.Topic, Partition: l.id.Index, Config: l.config()}
 	case "delete":
