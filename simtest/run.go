@@ -121,6 +121,7 @@ func Run(t *testing.T, seed uint64, body func(w *World)) {
 		w = newWorld(t, seed, full, garbage)
 		w.given = given
 		hook.OnPanic(w.panicked)
+		hook.Share(&finalizeLock)
 		defer point.Direct(w.actors)()
 		w.run(body)
 		w.close()

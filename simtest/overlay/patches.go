@@ -192,15 +192,29 @@ var patches = []Patch{
 	{
 		File: "internal/sync/mutex.go", Count: 1,
 		Find: "func (m *Mutex) Lock() {\n",
-		Put:  "func (m *Mutex) Lock() {\n\truntime_simTick()\n",
+		Put:  "func (m *Mutex) Lock() {\n\tm = (*Mutex)(runtime_simLock(unsafe.Pointer(m)))\n",
 		Why: "a loop that tries again until another goroutine has done its part ends, elsewhere, when the monitor thread takes " +
-			"the processor away; here a turn ends after so many operations, which are the same in every run",
+			"the processor away; here a turn ends after so many operations, which are the same in every run. And a lock that " +
+			"a library keeps for the whole process is each node's own, for a node that is killed does not give it back",
+	},
+	{
+		File: "internal/sync/mutex.go", Count: 1,
+		Find: "func (m *Mutex) Unlock() {\n",
+		Put:  "func (m *Mutex) Unlock() {\n\tm = (*Mutex)(runtime_simOwn(unsafe.Pointer(m)))\n",
+		Why:  "the same lock again",
 	},
 	{
 		File: "internal/sync/runtime.go", Count: 1,
 		Find: "func throw(string)\n",
-		Put:  "func throw(string)\n\n//go:linkname runtime_simTick\nfunc runtime_simTick()\n",
-		Why:  "the way from a mutex to the count of operations",
+		Put: "func throw(string)\n\n//go:linkname runtime_simLock\nfunc runtime_simLock(m unsafe.Pointer) unsafe.Pointer\n\n" +
+			"//go:linkname runtime_simOwn\nfunc runtime_simOwn(m unsafe.Pointer) unsafe.Pointer\n",
+		Why: "the way from a mutex to the count of operations, and to the nodes' own locks",
+	},
+	{
+		File: "internal/sync/runtime.go", Count: 1,
+		Find: "import _ \"unsafe\"\n",
+		Put:  "import \"unsafe\"\n",
+		Why:  "for the addresses above",
 	},
 	{
 		File: "runtime/chan.go", Count: 1,

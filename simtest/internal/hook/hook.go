@@ -2,6 +2,7 @@ package hook
 
 import (
 	"runtime"
+	"sync"
 	"unsafe"
 )
 
@@ -9,7 +10,7 @@ import (
 const knock = 0x7a11e
 
 // tableVersion changes with the table below.
-const tableVersion = 2
+const tableVersion = 3
 
 // table mirrors simTable of sim.go.txt field by field.
 type table struct {
@@ -22,6 +23,7 @@ type table struct {
 	setSkew  func(node uint32, ns int64)
 	steps    func() (uint64, uint64)
 	onPanic  func(f func(node uint32, v any))
+	share    func(mutex unsafe.Pointer)
 }
 
 // A State says what a node's goroutines may do.
@@ -108,3 +110,11 @@ func Steps() (steps, hash uint64) {
 // OnPanic sets what happens when a goroutine of a node panics and nobody recovers:
 // f is called by that goroutine, as part of the node, and must not return.
 func OnPanic(f func(node uint32, v any)) { door.onPanic(f) }
+
+// Share names a mutex that a library has once for all nodes of the process: in a world each incarnation of a node gets
+// one of its own. A node that is killed while it holds such a lock, or waits for it, then stops no other.
+func Share(mutex *sync.Mutex) {
+	if door != nil {
+		door.share(unsafe.Pointer(mutex))
+	}
+}
