@@ -21,6 +21,7 @@ var seams = []struct{ folder, suffix, reason string }{
 	{"consensus/journal", "_linux.go", "O_DIRECT and preallocation do not exist in vfs.FS; handed in by ops as a DirectOpener"},
 	{"internal/freeport", "/freeport.go", "finds ports for tests and for programs that start whole clusters; no broker uses it"},
 	{"engine/command/gen", ".go", "the generator of the commands, run by go generate"},
+	{"protocols/amqp/wire/gen", ".go", "the generator of AMQP's methods, run by go generate"},
 	{"simtest", "/run.go", "runs a seed for a *testing.T and writes the trace it was asked for, outside the simulated world"},
 	{"simtest", "/environment.go", "reads and writes the files that whoever starts a world names, outside the simulated world"},
 	{"simtest", "/litter.go", "reads whether a run is to be unlike another one where it must not count"},
