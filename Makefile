@@ -5,6 +5,7 @@ BIN     := bin/tallymq
 SEEDS   ?= 5
 JOBS    ?= 1
 CRASH_SECONDS ?= 60
+FUZZTIME ?= 10s
 
 .DEFAULT_GOAL := help
 
@@ -36,8 +37,8 @@ lint: ## gofmt, vet, staticcheck and the project's own rules
 	$(GO) test ./internal/lint
 
 .PHONY: fuzz
-fuzz: ## run every fuzz target for 10 seconds
-	ops/scripts/fuzz.sh 10s
+fuzz: ## run every fuzz target for FUZZTIME=10s (RUN=regexp chooses)
+	ops/scripts/fuzz.sh $(FUZZTIME) '$(RUN)'
 
 .PHONY: sim
 sim: ## run SEEDS=5 fixed seeds of the simulator, a third of them twice, and as many fresh ones (JOBS=1 at a time)
