@@ -129,6 +129,53 @@ func TestStalledRequestsAreClosed(t *testing.T) {
 	})
 }
 
+// Who sends a byte now and then, for ever, holds a connection for ReadTimeout and no longer, in whatever part of a request;
+// a healthy connection beside a thousand of them is served all along.
+func TestDribblingSendersAreClosed(t *testing.T) {
+	inBubble(t, kafka.Limits{ReadTimeout: 30 * time.Second, IdleTimeout: 30 * time.Second}, func(t *testing.T, p *pipes, _ *kafkatest.Broker, s *kafka.Server) {
+		q := frame(produceOf(-1, "t", map[int32][]byte{0: batch(100_000)}), 9, 1)
+		const each = 250
+		var dribblers sync.WaitGroup
+		for _, part := range []int{0, 5, 30, 20_000} { // comes at once; the rest a byte a second
+			for range each {
+				c := p.dial()
+				dribblers.Go(func() {
+					start := time.Now()
+					rest := q[part:]
+					if _, err := c.Write(q[:part]); err != nil {
+						t.Error(err)
+					}
+					for len(rest) > 0 {
+						if _, err := c.Write(rest[:1]); err != nil {
+							break
+						}
+						rest = rest[1:]
+						time.Sleep(time.Second)
+					}
+					if d := time.Since(start); d > 2*time.Minute {
+						t.Errorf("%d bytes, then one a second: held %v", part, d)
+					}
+				})
+			}
+		}
+		healthy, meta := p.dial(), kmsg.NewPtrMetadataRequest()
+		for i := range int32(150) {
+			before := time.Now()
+			send(t, healthy, meta, 12, i)
+			expect[*kmsg.MetadataResponse](t, healthy, meta, i)
+			if d := time.Since(before); d != 0 {
+				t.Errorf("answered after %v", d)
+			}
+			time.Sleep(time.Second)
+		}
+		dribblers.Wait()
+		synctest.Wait()
+		if got := s.Stats(); got.RequestBytes != 0 || got.Connections > 1 || got.Faults != 4*each {
+			t.Errorf("%+v", got)
+		}
+	})
+}
+
 // Who does not read is closed; a healthy connection beside it is served all the time.
 func TestStuckReadersAreClosed(t *testing.T) {
 	inBubble(t, kafka.Limits{WriteTimeout: 10 * time.Second}, func(t *testing.T, p *pipes, b *kafkatest.Broker, s *kafka.Server) {
