@@ -156,6 +156,9 @@ type PlanConfig struct {
 	// BrokenMax is how many nodes may be stopped, cut off or without a disk at the same
 	// time; beyond the replication's minority only safety can be asked for.
 	BrokenMax int
+	// AllDamaged lets the disks of all nodes be damaged, not of one only; then, too, only
+	// safety can be asked for.
+	AllDamaged bool
 }
 
 // NewPlan draws a plan.
@@ -211,7 +214,9 @@ func (f *Fault) draw(rng *rand.Rand, c PlanConfig, damaged string) bool {
 			f.A, f.B = f.B, f.A
 		}
 	case Rot, MisWrite, MisRead, SyncError, ReadError, FullDisk, Lie, Wipe:
-		f.A = damaged
+		if !c.AllDamaged {
+			f.A = damaged
+		}
 	case Away:
 		f.For = c.Length - f.At
 	case KillAll, PowerAll, Rolling:

@@ -64,6 +64,19 @@ func TestPlanKeepsWithinTheBudget(t *testing.T) {
 	}
 }
 
+// TestAllMayBeDamaged: where it is asked for, plans damage more than one disk.
+func TestAllMayBeDamaged(t *testing.T) {
+	c := planConfig()
+	c.AllDamaged, c.Verbs, c.BrokenMax = true, []Verb{Rot}, len(c.Nodes)
+	damaged := map[string]bool{}
+	for _, f := range NewPlan(rand.New(rand.NewPCG(1, 0)), c).Faults {
+		damaged[f.A] = true
+	}
+	if len(damaged) != len(c.Nodes) {
+		t.Errorf("damaged are %v", damaged)
+	}
+}
+
 // TestKillClientNeedsSomebody: a plan without clients that may die kills none.
 func TestKillClientNeedsSomebody(t *testing.T) {
 	c := planConfig()

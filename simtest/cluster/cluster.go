@@ -30,6 +30,8 @@ type Options struct {
 	Nodes int // 3 when 0
 	// Config changes a node's configuration before each start; nil leaves it.
 	Config func(c *config.Config)
+	// Unattended says that nobody gives a node an empty disk that asks for one.
+	Unattended bool
 	// Log receives what the nodes log; nil discards it.
 	Log slog.Handler
 }
@@ -55,17 +57,20 @@ func (s Stopped) Error() string { return "node stopped: " + s.Err.Error() }
 
 // crash says that a panic ends a process as it should: the node itself said so, or its
 // disk failed under dragonboat, which answers every error of a log store or of a snapshot
-// by a panic, or under pebble, which does so when a folder that names its manifest cannot
-// be synced.
-func crash(p *simtest.Process, v any) bool {
+// by a panic, also that rows are damaged, or under pebble, which does so when a folder
+// that names its manifest cannot be synced.
+func (c *Cluster) crash(p *simtest.Process, v any) bool {
 	if _, ok := v.(Stopped); ok {
 		return true
 	}
-	hits := p.Disk.Hits()
+	hits, text := p.Disk.Hits(), fmt.Sprint(v)
+	if hits["bit rot"]+hits["misdirected write"]+hits["misdirected read"] > 0 && strings.Contains(text, store.ErrCorrupt.Error()) {
+		c.ended(p.Name(), store.ErrCorrupt) // that is in the log for the operator
+		return true
+	}
 	if hits["sync error"]+hits["read error"]+hits["full"] == 0 {
 		return false
 	}
-	text := fmt.Sprint(v)
 	return slices.ContainsFunc([]string{"journal: stopped by a failed write", syscall.EIO.Error(), syscall.ENOSPC.Error()},
 		func(why string) bool { return strings.Contains(text, why) })
 }
@@ -84,7 +89,7 @@ func New(w *simtest.World, o Options) *Cluster {
 	}
 	c.Supervisor = simtest.NewSupervisor(w, c.boot)
 	if w.PanicAllowed == nil {
-		w.PanicAllowed = crash
+		w.PanicAllowed = c.crash
 	}
 	w.Buggify(w.Bool("buggify"))
 	for _, name := range c.Names {
@@ -105,7 +110,7 @@ func (c *Cluster) Seeds() []string {
 // ended notes why a node stopped or did not start. One whose rows are damaged asks its
 // operator for an empty data-dir (docs/OPERATIONS.md), and gets it before its next start.
 func (c *Cluster) ended(name string, err error) {
-	if errors.Is(err, store.ErrCorrupt) {
+	if errors.Is(err, store.ErrCorrupt) && !c.o.Unattended {
 		c.mu.Lock()
 		c.worn[name] = true
 		c.mu.Unlock()

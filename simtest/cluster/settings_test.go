@@ -28,6 +28,7 @@ type settings struct {
 	length                                                 time.Duration
 	damage                                                 []simtest.Verb // what may happen to one node's disk
 	brokenMax                                              int            // nodes that may be down or cut off at once
+	safety                                                 bool           // all disks may be damaged: nothing need go on, but nothing may be wrong
 }
 
 // draw asks for all settings of the clients.
@@ -52,6 +53,9 @@ func draw(w *simtest.World) settings {
 	s.brokenMax = w.Int("broken-max", 1, s.nodes)
 	if s.damage = damages[w.OneOf("damage", "none", "room", "errors", "rot", "misplaced", "wipe", "swapped")]; len(s.damage) > 0 {
 		s.brokenMax = 1 // so that what one node lost is there on the others
+	}
+	if s.safety = w.Int("safety-of-8", 1, 8) == 8; s.safety {
+		s.damage, s.brokenMax = damages[w.OneOf("damage-of-all", "rot", "misplaced", "errors", "room")], s.nodes
 	}
 	if w.Bool("producers-linger") {
 		s.linger = 10 * time.Millisecond
