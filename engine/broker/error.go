@@ -66,6 +66,16 @@ const (
 	CodeGroupNotEmpty
 	CodeGroupNotFound
 	CodeOffsetMetadataTooLarge
+	// Transactions.
+	CodeTransactionFenced         // a newer incarnation of the transactional id exists, says its coordinator (PRODUCER_FENCED)
+	CodeUnknownTransactionalID    // no such id, or it is another producer's (INVALID_PRODUCER_ID_MAPPING)
+	CodeInvalidTransactionState   // the open or last transaction does not allow it (INVALID_TXN_STATE)
+	CodeConcurrentTransactions    // earlier transactions of the id are not told to everyone yet (CONCURRENT_TRANSACTIONS)
+	CodeInvalidTransactionTimeout // INVALID_TRANSACTION_TIMEOUT
+	CodeNotInTransaction          // the partition or group is in no open transaction of the producer (TRANSACTION_ABORTABLE)
+	CodeTransactionTooLarge       // more partitions, groups or offsets than one transaction may have
+	CodeStaleConnection           // a newer connection of the client was used: this one is to be closed, unanswered
+	CodeUnstableOffset            // an open transaction has a pending offset there (UNSTABLE_OFFSET_COMMIT)
 	codeCount
 )
 
@@ -122,6 +132,16 @@ var codes = [codeCount]struct {
 	CodeGroupNotEmpty:            {"group-not-empty", false},
 	CodeGroupNotFound:            {"group-not-found", false},
 	CodeOffsetMetadataTooLarge:   {"offset-metadata-too-large", false},
+
+	CodeTransactionFenced:         {"transaction-fenced", false},
+	CodeUnknownTransactionalID:    {"unknown-transactional-id", false},
+	CodeInvalidTransactionState:   {"invalid-transaction-state", false},
+	CodeConcurrentTransactions:    {"concurrent-transactions", true},
+	CodeInvalidTransactionTimeout: {"invalid-transaction-timeout", false},
+	CodeNotInTransaction:          {"not-in-transaction", false},
+	CodeTransactionTooLarge:       {"transaction-too-large", false},
+	CodeStaleConnection:           {"stale-connection", true},
+	CodeUnstableOffset:            {"unstable-offset", true},
 }
 
 // Codes lists every code but CodeNone, for tests that prove a mapping whole.

@@ -11,76 +11,106 @@ import (
 
 // The kinds.
 const (
-	KindAppend              Kind = 0x01
-	KindPartitionCreate     Kind = 0x02
-	KindPartitionConfigure  Kind = 0x03
-	KindPartitionDelete     Kind = 0x04
-	KindPartitionTrim       Kind = 0x05
-	KindSweep               Kind = 0x06
-	KindCheck               Kind = 0x07
-	KindPartitionCompact    Kind = 0x0c
-	KindGroupStore          Kind = 0x10
-	KindGroupDelete         Kind = 0x11
-	KindOffsetCommit        Kind = 0x12
-	KindOffsetDelete        Kind = 0x13
-	KindGroupSweep          Kind = 0x14
-	KindBootstrap           Kind = 0x40
-	KindNodeRegister        Kind = 0x41
-	KindNodeRemove          Kind = 0x42
-	KindTopicCreate         Kind = 0x43
-	KindTopicDelete         Kind = 0x44
-	KindTopicConfigure      Kind = 0x45
-	KindProducerBlock       Kind = 0x46
-	KindShardCreate         Kind = 0x47
-	KindReplicaAdd          Kind = 0x48
-	KindReplicaPromote      Kind = 0x49
-	KindReplicaRemove       Kind = 0x4a
-	KindTopicGrow           Kind = 0x4b
-	KindAppendResult        Kind = 0x81
-	KindPartitionResult     Kind = 0x82
-	KindSweepResult         Kind = 0x83
-	KindCheckResult         Kind = 0x84
-	KindGroupResult         Kind = 0x90
-	KindOffsetResult        Kind = 0x91
-	KindCatalogResult       Kind = 0xc0
-	KindProducerBlockResult Kind = 0xc1
+	KindAppend                Kind = 0x01
+	KindPartitionCreate       Kind = 0x02
+	KindPartitionConfigure    Kind = 0x03
+	KindPartitionDelete       Kind = 0x04
+	KindPartitionTrim         Kind = 0x05
+	KindSweep                 Kind = 0x06
+	KindCheck                 Kind = 0x07
+	KindPartitionCompact      Kind = 0x0c
+	KindGroupStore            Kind = 0x10
+	KindGroupDelete           Kind = 0x11
+	KindOffsetCommit          Kind = 0x12
+	KindOffsetDelete          Kind = 0x13
+	KindGroupSweep            Kind = 0x14
+	KindTxnInit               Kind = 0x20
+	KindTxnAdd                Kind = 0x21
+	KindTxnEnd                Kind = 0x22
+	KindTxnExpire             Kind = 0x23
+	KindTxnAbort              Kind = 0x24
+	KindTxnForeign            Kind = 0x25
+	KindTxnAcknowledge        Kind = 0x26
+	KindTxnGrant              Kind = 0x27
+	KindTxnDecide             Kind = 0x28
+	KindTxnOffer              Kind = 0x29
+	KindBootstrap             Kind = 0x40
+	KindNodeRegister          Kind = 0x41
+	KindNodeRemove            Kind = 0x42
+	KindTopicCreate           Kind = 0x43
+	KindTopicDelete           Kind = 0x44
+	KindTopicConfigure        Kind = 0x45
+	KindProducerBlock         Kind = 0x46
+	KindShardCreate           Kind = 0x47
+	KindReplicaAdd            Kind = 0x48
+	KindReplicaPromote        Kind = 0x49
+	KindReplicaRemove         Kind = 0x4a
+	KindTopicGrow             Kind = 0x4b
+	KindAppendResult          Kind = 0x81
+	KindPartitionResult       Kind = 0x82
+	KindSweepResult           Kind = 0x83
+	KindCheckResult           Kind = 0x84
+	KindGroupResult           Kind = 0x90
+	KindOffsetResult          Kind = 0x91
+	KindTxnProducerResult     Kind = 0xa0
+	KindTxnAddResult          Kind = 0xa1
+	KindTxnResult             Kind = 0xa2
+	KindTxnParticipantsResult Kind = 0xa3
+	KindTxnOfferResult        Kind = 0xa4
+	KindCatalogResult         Kind = 0xc0
+	KindProducerBlockResult   Kind = 0xc1
 )
 
 // The newest version of each kind.
 const (
-	VersionAppend              = 1
-	VersionPartitionCreate     = 2
-	VersionPartitionConfigure  = 2
-	VersionPartitionDelete     = 1
-	VersionPartitionTrim       = 2
-	VersionSweep               = 1
-	VersionCheck               = 1
-	VersionPartitionCompact    = 1
-	VersionGroupStore          = 1
-	VersionGroupDelete         = 1
-	VersionOffsetCommit        = 1
-	VersionOffsetDelete        = 1
-	VersionGroupSweep          = 1
-	VersionBootstrap           = 1
-	VersionNodeRegister        = 1
-	VersionNodeRemove          = 1
-	VersionTopicCreate         = 1
-	VersionTopicDelete         = 1
-	VersionTopicConfigure      = 1
-	VersionProducerBlock       = 1
-	VersionShardCreate         = 1
-	VersionReplicaAdd          = 1
-	VersionReplicaPromote      = 1
-	VersionReplicaRemove       = 1
-	VersionTopicGrow           = 1
-	VersionAppendResult        = 1
-	VersionPartitionResult     = 1
-	VersionSweepResult         = 1
-	VersionCheckResult         = 1
-	VersionGroupResult         = 1
-	VersionOffsetResult        = 1
-	VersionCatalogResult       = 1
-	VersionProducerBlockResult = 1
+	VersionAppend                = 2
+	VersionPartitionCreate       = 2
+	VersionPartitionConfigure    = 2
+	VersionPartitionDelete       = 1
+	VersionPartitionTrim         = 2
+	VersionSweep                 = 1
+	VersionCheck                 = 1
+	VersionPartitionCompact      = 1
+	VersionGroupStore            = 1
+	VersionGroupDelete           = 1
+	VersionOffsetCommit          = 1
+	VersionOffsetDelete          = 1
+	VersionGroupSweep            = 1
+	VersionTxnInit               = 1
+	VersionTxnAdd                = 1
+	VersionTxnEnd                = 1
+	VersionTxnExpire             = 1
+	VersionTxnAbort              = 1
+	VersionTxnForeign            = 1
+	VersionTxnAcknowledge        = 1
+	VersionTxnGrant              = 1
+	VersionTxnDecide             = 1
+	VersionTxnOffer              = 1
+	VersionBootstrap             = 1
+	VersionNodeRegister          = 1
+	VersionNodeRemove            = 1
+	VersionTopicCreate           = 1
+	VersionTopicDelete           = 1
+	VersionTopicConfigure        = 1
+	VersionProducerBlock         = 1
+	VersionShardCreate           = 1
+	VersionReplicaAdd            = 1
+	VersionReplicaPromote        = 1
+	VersionReplicaRemove         = 1
+	VersionTopicGrow             = 1
+	VersionAppendResult          = 1
+	VersionPartitionResult       = 1
+	VersionSweepResult           = 1
+	VersionCheckResult           = 1
+	VersionGroupResult           = 1
+	VersionOffsetResult          = 1
+	VersionTxnProducerResult     = 1
+	VersionTxnAddResult          = 1
+	VersionTxnResult             = 1
+	VersionTxnParticipantsResult = 1
+	VersionTxnOfferResult        = 1
+	VersionCatalogResult         = 1
+	VersionProducerBlockResult   = 1
 )
 
 // Kinds lists every kind, in the order of the definition.
@@ -99,6 +129,16 @@ func Kinds() []Kind {
 		KindOffsetCommit,
 		KindOffsetDelete,
 		KindGroupSweep,
+		KindTxnInit,
+		KindTxnAdd,
+		KindTxnEnd,
+		KindTxnExpire,
+		KindTxnAbort,
+		KindTxnForeign,
+		KindTxnAcknowledge,
+		KindTxnGrant,
+		KindTxnDecide,
+		KindTxnOffer,
 		KindBootstrap,
 		KindNodeRegister,
 		KindNodeRemove,
@@ -117,6 +157,11 @@ func Kinds() []Kind {
 		KindCheckResult,
 		KindGroupResult,
 		KindOffsetResult,
+		KindTxnProducerResult,
+		KindTxnAddResult,
+		KindTxnResult,
+		KindTxnParticipantsResult,
+		KindTxnOfferResult,
 		KindCatalogResult,
 		KindProducerBlockResult,
 	}
@@ -138,6 +183,16 @@ func (k Kind) known() bool {
 		KindOffsetCommit,
 		KindOffsetDelete,
 		KindGroupSweep,
+		KindTxnInit,
+		KindTxnAdd,
+		KindTxnEnd,
+		KindTxnExpire,
+		KindTxnAbort,
+		KindTxnForeign,
+		KindTxnAcknowledge,
+		KindTxnGrant,
+		KindTxnDecide,
+		KindTxnOffer,
 		KindBootstrap,
 		KindNodeRegister,
 		KindNodeRemove,
@@ -156,6 +211,11 @@ func (k Kind) known() bool {
 		KindCheckResult,
 		KindGroupResult,
 		KindOffsetResult,
+		KindTxnProducerResult,
+		KindTxnAddResult,
+		KindTxnResult,
+		KindTxnParticipantsResult,
+		KindTxnOfferResult,
 		KindCatalogResult,
 		KindProducerBlockResult:
 		return true
@@ -192,6 +252,26 @@ func (k Kind) VersionMax() uint8 {
 		return VersionOffsetDelete
 	case KindGroupSweep:
 		return VersionGroupSweep
+	case KindTxnInit:
+		return VersionTxnInit
+	case KindTxnAdd:
+		return VersionTxnAdd
+	case KindTxnEnd:
+		return VersionTxnEnd
+	case KindTxnExpire:
+		return VersionTxnExpire
+	case KindTxnAbort:
+		return VersionTxnAbort
+	case KindTxnForeign:
+		return VersionTxnForeign
+	case KindTxnAcknowledge:
+		return VersionTxnAcknowledge
+	case KindTxnGrant:
+		return VersionTxnGrant
+	case KindTxnDecide:
+		return VersionTxnDecide
+	case KindTxnOffer:
+		return VersionTxnOffer
 	case KindBootstrap:
 		return VersionBootstrap
 	case KindNodeRegister:
@@ -228,6 +308,16 @@ func (k Kind) VersionMax() uint8 {
 		return VersionGroupResult
 	case KindOffsetResult:
 		return VersionOffsetResult
+	case KindTxnProducerResult:
+		return VersionTxnProducerResult
+	case KindTxnAddResult:
+		return VersionTxnAddResult
+	case KindTxnResult:
+		return VersionTxnResult
+	case KindTxnParticipantsResult:
+		return VersionTxnParticipantsResult
+	case KindTxnOfferResult:
+		return VersionTxnOfferResult
 	case KindCatalogResult:
 		return VersionCatalogResult
 	case KindProducerBlockResult:
@@ -265,6 +355,26 @@ func (k Kind) String() string {
 		return "OffsetDelete"
 	case KindGroupSweep:
 		return "GroupSweep"
+	case KindTxnInit:
+		return "TxnInit"
+	case KindTxnAdd:
+		return "TxnAdd"
+	case KindTxnEnd:
+		return "TxnEnd"
+	case KindTxnExpire:
+		return "TxnExpire"
+	case KindTxnAbort:
+		return "TxnAbort"
+	case KindTxnForeign:
+		return "TxnForeign"
+	case KindTxnAcknowledge:
+		return "TxnAcknowledge"
+	case KindTxnGrant:
+		return "TxnGrant"
+	case KindTxnDecide:
+		return "TxnDecide"
+	case KindTxnOffer:
+		return "TxnOffer"
 	case KindBootstrap:
 		return "Bootstrap"
 	case KindNodeRegister:
@@ -301,6 +411,16 @@ func (k Kind) String() string {
 		return "GroupResult"
 	case KindOffsetResult:
 		return "OffsetResult"
+	case KindTxnProducerResult:
+		return "TxnProducerResult"
+	case KindTxnAddResult:
+		return "TxnAddResult"
+	case KindTxnResult:
+		return "TxnResult"
+	case KindTxnParticipantsResult:
+		return "TxnParticipantsResult"
+	case KindTxnOfferResult:
+		return "TxnOfferResult"
 	case KindCatalogResult:
 		return "CatalogResult"
 	case KindProducerBlockResult:
@@ -337,6 +457,26 @@ func newMessage(k Kind) Message {
 		return new(OffsetDelete)
 	case KindGroupSweep:
 		return new(GroupSweep)
+	case KindTxnInit:
+		return new(TxnInit)
+	case KindTxnAdd:
+		return new(TxnAdd)
+	case KindTxnEnd:
+		return new(TxnEnd)
+	case KindTxnExpire:
+		return new(TxnExpire)
+	case KindTxnAbort:
+		return new(TxnAbort)
+	case KindTxnForeign:
+		return new(TxnForeign)
+	case KindTxnAcknowledge:
+		return new(TxnAcknowledge)
+	case KindTxnGrant:
+		return new(TxnGrant)
+	case KindTxnDecide:
+		return new(TxnDecide)
+	case KindTxnOffer:
+		return new(TxnOffer)
 	case KindBootstrap:
 		return new(Bootstrap)
 	case KindNodeRegister:
@@ -373,6 +513,16 @@ func newMessage(k Kind) Message {
 		return new(GroupResult)
 	case KindOffsetResult:
 		return new(OffsetResult)
+	case KindTxnProducerResult:
+		return new(TxnProducerResult)
+	case KindTxnAddResult:
+		return new(TxnAddResult)
+	case KindTxnResult:
+		return new(TxnResult)
+	case KindTxnParticipantsResult:
+		return new(TxnParticipantsResult)
+	case KindTxnOfferResult:
+		return new(TxnOfferResult)
 	case KindCatalogResult:
 		return new(CatalogResult)
 	case KindProducerBlockResult:
@@ -396,6 +546,7 @@ type Append struct {
 	LogAppendTime     int64  // ms since 1970, stamped by the leader; −1: the topic keeps the client's timestamps
 	PayloadCRC        uint32 // CRC32C of Payload
 	PayloadLength     uint32
+	Number            uint64 // since version 2; of a transactional batch: the transaction that the leader meant; 0: whichever is open
 	Payload           []byte // the record batch as the client sent it
 }
 
@@ -421,6 +572,7 @@ func (m *Append) AppendHead(dst []byte) []byte {
 	dst = binary.BigEndian.AppendUint64(dst, uint64(m.LogAppendTime))
 	dst = binary.BigEndian.AppendUint32(dst, uint32(m.PayloadCRC))
 	dst = binary.BigEndian.AppendUint32(dst, uint32(m.PayloadLength))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Number))
 	return dst
 }
 
@@ -443,13 +595,18 @@ func (m *Append) Decode(b []byte) error {
 	m.LogAppendTime = int64(d.u64())
 	m.PayloadCRC = uint32(d.u32())
 	m.PayloadLength = uint32(d.u32())
+	if d.version >= 2 {
+		m.Number = uint64(d.u64())
+	} else {
+		m.Number = 0
+	}
 	m.Payload = d.payload(m.PayloadLength)
 	return d.end(KindAppend)
 }
 
 // String is one line.
 func (m *Append) String() string {
-	return fmt.Sprintf("Append Topic=%v Partition=%v ProducerID=%v ProducerEpoch=%v BaseSequence=%v Records=%v MaxTimestamp=%v MaxTimestampDelta=%v Fingerprint=%x Attributes=%v LogAppendTime=%v PayloadCRC=%x PayloadLength=%v Payload=%d bytes", m.Topic, m.Partition, m.ProducerID, m.ProducerEpoch, m.BaseSequence, m.Records, m.MaxTimestamp, m.MaxTimestampDelta, m.Fingerprint, m.Attributes, m.LogAppendTime, m.PayloadCRC, m.PayloadLength, len(m.Payload))
+	return fmt.Sprintf("Append Topic=%v Partition=%v ProducerID=%v ProducerEpoch=%v BaseSequence=%v Records=%v MaxTimestamp=%v MaxTimestampDelta=%v Fingerprint=%x Attributes=%v LogAppendTime=%v PayloadCRC=%x PayloadLength=%v Number=%v Payload=%d bytes", m.Topic, m.Partition, m.ProducerID, m.ProducerEpoch, m.BaseSequence, m.Records, m.MaxTimestamp, m.MaxTimestampDelta, m.Fingerprint, m.Attributes, m.LogAppendTime, m.PayloadCRC, m.PayloadLength, m.Number, len(m.Payload))
 }
 
 // PartitionCreate makes the shard own a partition. Doing it again changes nothing.
@@ -1192,6 +1349,619 @@ func (m *GroupSweep) Decode(b []byte) error {
 // String is one line.
 func (m *GroupSweep) String() string {
 	return fmt.Sprintf("GroupSweep Budget=%v OffsetsRetentionMs=%v DeletedTopics=%v", m.Budget, m.OffsetsRetentionMs, m.DeletedTopics)
+}
+
+// TxnInit makes a client the producer of a transactional id.
+type TxnInit struct {
+	Name            string
+	Slot            uint32
+	SlotVersion     uint64
+	ExpectedID      broker.ProducerID // −1: whoever it is
+	ExpectedEpoch   broker.ProducerEpoch
+	TimeoutMs       int64
+	ConnectionTerm  uint64
+	ConnectionCount uint64
+	Fresh           broker.ProducerID // an id that was given to nobody; −1: none
+}
+
+// Kind is KindTxnInit.
+func (*TxnInit) Kind() Kind { return KindTxnInit }
+
+// AppendTo appends the message's bytes, in version 1.
+func (m *TxnInit) AppendTo(dst []byte) []byte {
+	dst = append(dst, byte(KindTxnInit), VersionTxnInit)
+	dst = appendString(dst, m.Name)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(m.Slot))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.SlotVersion))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.ExpectedID))
+	dst = binary.BigEndian.AppendUint16(dst, uint16(m.ExpectedEpoch))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.TimeoutMs))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.ConnectionTerm))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.ConnectionCount))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Fresh))
+	return dst
+}
+
+// Decode reads exactly one TxnInit, of any version.
+func (m *TxnInit) Decode(b []byte) error {
+	var d decoder
+	if err := d.begin(b, KindTxnInit, VersionTxnInit); err != nil {
+		return err
+	}
+	m.Name = d.string()
+	m.Slot = uint32(d.u32())
+	m.SlotVersion = uint64(d.u64())
+	m.ExpectedID = broker.ProducerID(d.u64())
+	m.ExpectedEpoch = broker.ProducerEpoch(d.u16())
+	m.TimeoutMs = int64(d.u64())
+	m.ConnectionTerm = uint64(d.u64())
+	m.ConnectionCount = uint64(d.u64())
+	m.Fresh = broker.ProducerID(d.u64())
+	return d.end(KindTxnInit)
+}
+
+// String is one line.
+func (m *TxnInit) String() string {
+	return fmt.Sprintf("TxnInit Name=%q Slot=%v SlotVersion=%v ExpectedID=%v ExpectedEpoch=%v TimeoutMs=%v ConnectionTerm=%v ConnectionCount=%v Fresh=%v", m.Name, m.Slot, m.SlotVersion, m.ExpectedID, m.ExpectedEpoch, m.TimeoutMs, m.ConnectionTerm, m.ConnectionCount, m.Fresh)
+}
+
+// TxnAdd records participants in the open transaction, and opens one if none is. What lives on the shard gets its grant in the same apply.
+type TxnAdd struct {
+	Name            string
+	Slot            uint32
+	SlotVersion     uint64
+	ProducerID      broker.ProducerID
+	Epoch           broker.ProducerEpoch
+	Protocol        uint8 // 1 or 2
+	ConnectionTerm  uint64
+	ConnectionCount uint64
+	Verify          bool // changes nothing: grants only what was added before
+	Participants    []TxnParticipant
+}
+
+// Kind is KindTxnAdd.
+func (*TxnAdd) Kind() Kind { return KindTxnAdd }
+
+// AppendTo appends the message's bytes, in version 1.
+func (m *TxnAdd) AppendTo(dst []byte) []byte {
+	dst = append(dst, byte(KindTxnAdd), VersionTxnAdd)
+	dst = appendString(dst, m.Name)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(m.Slot))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.SlotVersion))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.ProducerID))
+	dst = binary.BigEndian.AppendUint16(dst, uint16(m.Epoch))
+	dst = append(dst, byte(m.Protocol))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.ConnectionTerm))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.ConnectionCount))
+	dst = appendBool(dst, m.Verify)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(len(m.Participants)))
+	for i := range m.Participants {
+		dst = m.Participants[i].appendTo(dst)
+	}
+	return dst
+}
+
+// Decode reads exactly one TxnAdd, of any version.
+func (m *TxnAdd) Decode(b []byte) error {
+	var d decoder
+	if err := d.begin(b, KindTxnAdd, VersionTxnAdd); err != nil {
+		return err
+	}
+	m.Name = d.string()
+	m.Slot = uint32(d.u32())
+	m.SlotVersion = uint64(d.u64())
+	m.ProducerID = broker.ProducerID(d.u64())
+	m.Epoch = broker.ProducerEpoch(d.u16())
+	m.Protocol = uint8(d.u8())
+	m.ConnectionTerm = uint64(d.u64())
+	m.ConnectionCount = uint64(d.u64())
+	m.Verify = d.bool()
+	m.Participants = nil
+	if n := d.count(24); n > 0 {
+		m.Participants = make([]TxnParticipant, n)
+		for i := range m.Participants {
+			m.Participants[i].decode(&d)
+		}
+	}
+	return d.end(KindTxnAdd)
+}
+
+// String is one line.
+func (m *TxnAdd) String() string {
+	return fmt.Sprintf("TxnAdd Name=%q Slot=%v SlotVersion=%v ProducerID=%v Epoch=%v Protocol=%v ConnectionTerm=%v ConnectionCount=%v Verify=%v Participants=%v", m.Name, m.Slot, m.SlotVersion, m.ProducerID, m.Epoch, m.Protocol, m.ConnectionTerm, m.ConnectionCount, m.Verify, m.Participants)
+}
+
+// TxnParticipant names a partition, or a group, and then the rest is zero.
+type TxnParticipant struct {
+	Topic     broker.TopicID
+	Partition int32
+	Group     string
+}
+
+func (m *TxnParticipant) appendTo(dst []byte) []byte {
+	dst = append(dst, m.Topic[:]...)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(m.Partition))
+	dst = appendString(dst, m.Group)
+	return dst
+}
+
+func (m *TxnParticipant) decode(d *decoder) {
+	m.Topic = broker.TopicID(d.id())
+	m.Partition = int32(d.u32())
+	m.Group = d.string()
+}
+
+// String is one line.
+func (m TxnParticipant) String() string {
+	return fmt.Sprintf("Topic=%v Partition=%v Group=%q", m.Topic, m.Partition, m.Group)
+}
+
+// TxnEnd decides the open transaction. What lives on the shard is closed in the same apply.
+type TxnEnd struct {
+	Name            string
+	Slot            uint32
+	SlotVersion     uint64
+	ProducerID      broker.ProducerID
+	Epoch           broker.ProducerEpoch
+	Commit          bool
+	Protocol        uint8
+	ConnectionTerm  uint64
+	ConnectionCount uint64
+	Fresh           broker.ProducerID
+}
+
+// Kind is KindTxnEnd.
+func (*TxnEnd) Kind() Kind { return KindTxnEnd }
+
+// AppendTo appends the message's bytes, in version 1.
+func (m *TxnEnd) AppendTo(dst []byte) []byte {
+	dst = append(dst, byte(KindTxnEnd), VersionTxnEnd)
+	dst = appendString(dst, m.Name)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(m.Slot))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.SlotVersion))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.ProducerID))
+	dst = binary.BigEndian.AppendUint16(dst, uint16(m.Epoch))
+	dst = appendBool(dst, m.Commit)
+	dst = append(dst, byte(m.Protocol))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.ConnectionTerm))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.ConnectionCount))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Fresh))
+	return dst
+}
+
+// Decode reads exactly one TxnEnd, of any version.
+func (m *TxnEnd) Decode(b []byte) error {
+	var d decoder
+	if err := d.begin(b, KindTxnEnd, VersionTxnEnd); err != nil {
+		return err
+	}
+	m.Name = d.string()
+	m.Slot = uint32(d.u32())
+	m.SlotVersion = uint64(d.u64())
+	m.ProducerID = broker.ProducerID(d.u64())
+	m.Epoch = broker.ProducerEpoch(d.u16())
+	m.Commit = d.bool()
+	m.Protocol = uint8(d.u8())
+	m.ConnectionTerm = uint64(d.u64())
+	m.ConnectionCount = uint64(d.u64())
+	m.Fresh = broker.ProducerID(d.u64())
+	return d.end(KindTxnEnd)
+}
+
+// String is one line.
+func (m *TxnEnd) String() string {
+	return fmt.Sprintf("TxnEnd Name=%q Slot=%v SlotVersion=%v ProducerID=%v Epoch=%v Commit=%v Protocol=%v ConnectionTerm=%v ConnectionCount=%v Fresh=%v", m.Name, m.Slot, m.SlotVersion, m.ProducerID, m.Epoch, m.Commit, m.Protocol, m.ConnectionTerm, m.ConnectionCount, m.Fresh)
+}
+
+// TxnExpire ends the open transactions whose time is over, and forgets ids that are idle for too long, of those named.
+type TxnExpire struct {
+	Names []string
+}
+
+// Kind is KindTxnExpire.
+func (*TxnExpire) Kind() Kind { return KindTxnExpire }
+
+// AppendTo appends the message's bytes, in version 1.
+func (m *TxnExpire) AppendTo(dst []byte) []byte {
+	dst = append(dst, byte(KindTxnExpire), VersionTxnExpire)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(len(m.Names)))
+	for i := range m.Names {
+		dst = appendString(dst, m.Names[i])
+	}
+	return dst
+}
+
+// Decode reads exactly one TxnExpire, of any version.
+func (m *TxnExpire) Decode(b []byte) error {
+	var d decoder
+	if err := d.begin(b, KindTxnExpire, VersionTxnExpire); err != nil {
+		return err
+	}
+	m.Names = nil
+	if n := d.count(4); n > 0 {
+		m.Names = make([]string, n)
+		for i := range m.Names {
+			m.Names[i] = d.string()
+		}
+	}
+	return d.end(KindTxnExpire)
+}
+
+// String is one line.
+func (m *TxnExpire) String() string {
+	return fmt.Sprintf("TxnExpire Names=%q", m.Names)
+}
+
+// TxnAbort is an operator's: it ends one transaction.
+type TxnAbort struct {
+	Name   string
+	Number uint64
+}
+
+// Kind is KindTxnAbort.
+func (*TxnAbort) Kind() Kind { return KindTxnAbort }
+
+// AppendTo appends the message's bytes, in version 1.
+func (m *TxnAbort) AppendTo(dst []byte) []byte {
+	dst = append(dst, byte(KindTxnAbort), VersionTxnAbort)
+	dst = appendString(dst, m.Name)
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Number))
+	return dst
+}
+
+// Decode reads exactly one TxnAbort, of any version.
+func (m *TxnAbort) Decode(b []byte) error {
+	var d decoder
+	if err := d.begin(b, KindTxnAbort, VersionTxnAbort); err != nil {
+		return err
+	}
+	m.Name = d.string()
+	m.Number = uint64(d.u64())
+	return d.end(KindTxnAbort)
+}
+
+// String is one line.
+func (m *TxnAbort) String() string {
+	return fmt.Sprintf("TxnAbort Name=%q Number=%v", m.Name, m.Number)
+}
+
+// TxnForeign is WriteTxnMarkers of a tool.
+type TxnForeign struct {
+	ProducerID broker.ProducerID
+	Epoch      broker.ProducerEpoch
+	Commit     bool
+}
+
+// Kind is KindTxnForeign.
+func (*TxnForeign) Kind() Kind { return KindTxnForeign }
+
+// AppendTo appends the message's bytes, in version 1.
+func (m *TxnForeign) AppendTo(dst []byte) []byte {
+	dst = append(dst, byte(KindTxnForeign), VersionTxnForeign)
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.ProducerID))
+	dst = binary.BigEndian.AppendUint16(dst, uint16(m.Epoch))
+	dst = appendBool(dst, m.Commit)
+	return dst
+}
+
+// Decode reads exactly one TxnForeign, of any version.
+func (m *TxnForeign) Decode(b []byte) error {
+	var d decoder
+	if err := d.begin(b, KindTxnForeign, VersionTxnForeign); err != nil {
+		return err
+	}
+	m.ProducerID = broker.ProducerID(d.u64())
+	m.Epoch = broker.ProducerEpoch(d.u16())
+	m.Commit = d.bool()
+	return d.end(KindTxnForeign)
+}
+
+// String is one line.
+func (m *TxnForeign) String() string {
+	return fmt.Sprintf("TxnForeign ProducerID=%v Epoch=%v Commit=%v", m.ProducerID, m.Epoch, m.Commit)
+}
+
+// TxnAcknowledge notes that participants have taken a decision, or are gone.
+type TxnAcknowledge struct {
+	Name         string
+	Number       uint64
+	Participants []TxnParticipant
+}
+
+// Kind is KindTxnAcknowledge.
+func (*TxnAcknowledge) Kind() Kind { return KindTxnAcknowledge }
+
+// AppendTo appends the message's bytes, in version 1.
+func (m *TxnAcknowledge) AppendTo(dst []byte) []byte {
+	dst = append(dst, byte(KindTxnAcknowledge), VersionTxnAcknowledge)
+	dst = appendString(dst, m.Name)
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Number))
+	dst = binary.BigEndian.AppendUint32(dst, uint32(len(m.Participants)))
+	for i := range m.Participants {
+		dst = m.Participants[i].appendTo(dst)
+	}
+	return dst
+}
+
+// Decode reads exactly one TxnAcknowledge, of any version.
+func (m *TxnAcknowledge) Decode(b []byte) error {
+	var d decoder
+	if err := d.begin(b, KindTxnAcknowledge, VersionTxnAcknowledge); err != nil {
+		return err
+	}
+	m.Name = d.string()
+	m.Number = uint64(d.u64())
+	m.Participants = nil
+	if n := d.count(24); n > 0 {
+		m.Participants = make([]TxnParticipant, n)
+		for i := range m.Participants {
+			m.Participants[i].decode(&d)
+		}
+	}
+	return d.end(KindTxnAcknowledge)
+}
+
+// String is one line.
+func (m *TxnAcknowledge) String() string {
+	return fmt.Sprintf("TxnAcknowledge Name=%q Number=%v Participants=%v", m.Name, m.Number, m.Participants)
+}
+
+// TxnGrant opens holds, after it closed the earlier transactions.
+type TxnGrant struct {
+	Slot       uint32
+	ProducerID broker.ProducerID
+	Epoch      broker.ProducerEpoch
+	Number     uint64
+	Grants     []TxnGrantItem
+}
+
+// Kind is KindTxnGrant.
+func (*TxnGrant) Kind() Kind { return KindTxnGrant }
+
+// AppendTo appends the message's bytes, in version 1.
+func (m *TxnGrant) AppendTo(dst []byte) []byte {
+	dst = append(dst, byte(KindTxnGrant), VersionTxnGrant)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(m.Slot))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.ProducerID))
+	dst = binary.BigEndian.AppendUint16(dst, uint16(m.Epoch))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Number))
+	dst = binary.BigEndian.AppendUint32(dst, uint32(len(m.Grants)))
+	for i := range m.Grants {
+		dst = m.Grants[i].appendTo(dst)
+	}
+	return dst
+}
+
+// Decode reads exactly one TxnGrant, of any version.
+func (m *TxnGrant) Decode(b []byte) error {
+	var d decoder
+	if err := d.begin(b, KindTxnGrant, VersionTxnGrant); err != nil {
+		return err
+	}
+	m.Slot = uint32(d.u32())
+	m.ProducerID = broker.ProducerID(d.u64())
+	m.Epoch = broker.ProducerEpoch(d.u16())
+	m.Number = uint64(d.u64())
+	m.Grants = nil
+	if n := d.count(28); n > 0 {
+		m.Grants = make([]TxnGrantItem, n)
+		for i := range m.Grants {
+			m.Grants[i].decode(&d)
+		}
+	}
+	return d.end(KindTxnGrant)
+}
+
+// String is one line.
+func (m *TxnGrant) String() string {
+	return fmt.Sprintf("TxnGrant Slot=%v ProducerID=%v Epoch=%v Number=%v Grants=%v", m.Slot, m.ProducerID, m.Epoch, m.Number, m.Grants)
+}
+
+// TxnGrantItem is a part of messages.
+type TxnGrantItem struct {
+	Participant TxnParticipant
+	Earlier     []TxnDecision // by rising number
+}
+
+func (m *TxnGrantItem) appendTo(dst []byte) []byte {
+	dst = m.Participant.appendTo(dst)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(len(m.Earlier)))
+	for i := range m.Earlier {
+		dst = m.Earlier[i].appendTo(dst)
+	}
+	return dst
+}
+
+func (m *TxnGrantItem) decode(d *decoder) {
+	m.Participant.decode(d)
+	m.Earlier = nil
+	if n := d.count(19); n > 0 {
+		m.Earlier = make([]TxnDecision, n)
+		for i := range m.Earlier {
+			m.Earlier[i].decode(d)
+		}
+	}
+}
+
+// String is one line.
+func (m TxnGrantItem) String() string {
+	return fmt.Sprintf("Participant=%v Earlier=%v", m.Participant, m.Earlier)
+}
+
+// TxnDecision is how a transaction ended.
+type TxnDecision struct {
+	ProducerID broker.ProducerID
+	Epoch      broker.ProducerEpoch // the markers'
+	Number     uint64
+	Commit     bool
+}
+
+func (m *TxnDecision) appendTo(dst []byte) []byte {
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.ProducerID))
+	dst = binary.BigEndian.AppendUint16(dst, uint16(m.Epoch))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Number))
+	dst = appendBool(dst, m.Commit)
+	return dst
+}
+
+func (m *TxnDecision) decode(d *decoder) {
+	m.ProducerID = broker.ProducerID(d.u64())
+	m.Epoch = broker.ProducerEpoch(d.u16())
+	m.Number = uint64(d.u64())
+	m.Commit = d.bool()
+}
+
+// String is one line.
+func (m TxnDecision) String() string {
+	return fmt.Sprintf("ProducerID=%v Epoch=%v Number=%v Commit=%v", m.ProducerID, m.Epoch, m.Number, m.Commit)
+}
+
+// TxnDecide closes holds.
+type TxnDecide struct {
+	Decision     TxnDecision
+	Participants []TxnParticipant
+}
+
+// Kind is KindTxnDecide.
+func (*TxnDecide) Kind() Kind { return KindTxnDecide }
+
+// AppendTo appends the message's bytes, in version 1.
+func (m *TxnDecide) AppendTo(dst []byte) []byte {
+	dst = append(dst, byte(KindTxnDecide), VersionTxnDecide)
+	dst = m.Decision.appendTo(dst)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(len(m.Participants)))
+	for i := range m.Participants {
+		dst = m.Participants[i].appendTo(dst)
+	}
+	return dst
+}
+
+// Decode reads exactly one TxnDecide, of any version.
+func (m *TxnDecide) Decode(b []byte) error {
+	var d decoder
+	if err := d.begin(b, KindTxnDecide, VersionTxnDecide); err != nil {
+		return err
+	}
+	m.Decision.decode(&d)
+	m.Participants = nil
+	if n := d.count(24); n > 0 {
+		m.Participants = make([]TxnParticipant, n)
+		for i := range m.Participants {
+			m.Participants[i].decode(&d)
+		}
+	}
+	return d.end(KindTxnDecide)
+}
+
+// String is one line.
+func (m *TxnDecide) String() string {
+	return fmt.Sprintf("TxnDecide Decision=%v Participants=%v", m.Decision, m.Participants)
+}
+
+// TxnOffer makes a transaction's offsets of a group pending.
+type TxnOffer struct {
+	Group           string
+	Slot            uint32 // of the group
+	SlotVersion     uint64
+	Member          string // as in OffsetCommit
+	Instance        string
+	Generation      broker.Generation
+	ProducerID      broker.ProducerID
+	Epoch           broker.ProducerEpoch
+	Number          uint64 // 0: whichever is open
+	ConnectionTerm  uint64
+	ConnectionCount uint64
+	Offsets         []TxnOfferItem
+}
+
+// Kind is KindTxnOffer.
+func (*TxnOffer) Kind() Kind { return KindTxnOffer }
+
+// AppendTo appends the message's bytes, in version 1.
+func (m *TxnOffer) AppendTo(dst []byte) []byte {
+	dst = append(dst, byte(KindTxnOffer), VersionTxnOffer)
+	dst = appendString(dst, m.Group)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(m.Slot))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.SlotVersion))
+	dst = appendString(dst, m.Member)
+	dst = appendString(dst, m.Instance)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(m.Generation))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.ProducerID))
+	dst = binary.BigEndian.AppendUint16(dst, uint16(m.Epoch))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Number))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.ConnectionTerm))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.ConnectionCount))
+	dst = binary.BigEndian.AppendUint32(dst, uint32(len(m.Offsets)))
+	for i := range m.Offsets {
+		dst = m.Offsets[i].appendTo(dst)
+	}
+	return dst
+}
+
+// Decode reads exactly one TxnOffer, of any version.
+func (m *TxnOffer) Decode(b []byte) error {
+	var d decoder
+	if err := d.begin(b, KindTxnOffer, VersionTxnOffer); err != nil {
+		return err
+	}
+	m.Group = d.string()
+	m.Slot = uint32(d.u32())
+	m.SlotVersion = uint64(d.u64())
+	m.Member = d.string()
+	m.Instance = d.string()
+	m.Generation = broker.Generation(d.u32())
+	m.ProducerID = broker.ProducerID(d.u64())
+	m.Epoch = broker.ProducerEpoch(d.u16())
+	m.Number = uint64(d.u64())
+	m.ConnectionTerm = uint64(d.u64())
+	m.ConnectionCount = uint64(d.u64())
+	m.Offsets = nil
+	if n := d.count(40); n > 0 {
+		m.Offsets = make([]TxnOfferItem, n)
+		for i := range m.Offsets {
+			m.Offsets[i].decode(&d)
+		}
+	}
+	return d.end(KindTxnOffer)
+}
+
+// String is one line.
+func (m *TxnOffer) String() string {
+	return fmt.Sprintf("TxnOffer Group=%q Slot=%v SlotVersion=%v Member=%q Instance=%q Generation=%v ProducerID=%v Epoch=%v Number=%v ConnectionTerm=%v ConnectionCount=%v Offsets=%v", m.Group, m.Slot, m.SlotVersion, m.Member, m.Instance, m.Generation, m.ProducerID, m.Epoch, m.Number, m.ConnectionTerm, m.ConnectionCount, m.Offsets)
+}
+
+// TxnOfferItem is a part of messages.
+type TxnOfferItem struct {
+	TopicID     broker.TopicID
+	Topic       string
+	Partition   int32
+	Offset      broker.Offset
+	LeaderEpoch broker.LeaderEpoch
+	Metadata    string
+}
+
+func (m *TxnOfferItem) appendTo(dst []byte) []byte {
+	dst = append(dst, m.TopicID[:]...)
+	dst = appendString(dst, m.Topic)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(m.Partition))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Offset))
+	dst = binary.BigEndian.AppendUint32(dst, uint32(m.LeaderEpoch))
+	dst = appendString(dst, m.Metadata)
+	return dst
+}
+
+func (m *TxnOfferItem) decode(d *decoder) {
+	m.TopicID = broker.TopicID(d.id())
+	m.Topic = d.string()
+	m.Partition = int32(d.u32())
+	m.Offset = broker.Offset(d.u64())
+	m.LeaderEpoch = broker.LeaderEpoch(d.u32())
+	m.Metadata = d.string()
+}
+
+// String is one line.
+func (m TxnOfferItem) String() string {
+	return fmt.Sprintf("TopicID=%v Topic=%q Partition=%v Offset=%v LeaderEpoch=%v Metadata=%q", m.TopicID, m.Topic, m.Partition, m.Offset, m.LeaderEpoch, m.Metadata)
 }
 
 // Bootstrap makes the cluster. Doing it again with the same cluster id changes nothing.
@@ -2006,6 +2776,262 @@ func (m *OffsetResult) Decode(b []byte) error {
 // String is one line.
 func (m *OffsetResult) String() string {
 	return fmt.Sprintf("OffsetResult Code=%v Codes=%v", m.Code, m.Codes)
+}
+
+// TxnProducerResult answers TxnProducer.
+type TxnProducerResult struct {
+	Refusal    uint8
+	ProducerID broker.ProducerID // who the client is from now on
+	Epoch      broker.ProducerEpoch
+	Owed       bool // a decision is to be delivered to other shards
+}
+
+// Kind is KindTxnProducerResult.
+func (*TxnProducerResult) Kind() Kind { return KindTxnProducerResult }
+
+// AppendTo appends the message's bytes, in version 1.
+func (m *TxnProducerResult) AppendTo(dst []byte) []byte {
+	dst = append(dst, byte(KindTxnProducerResult), VersionTxnProducerResult)
+	dst = append(dst, byte(m.Refusal))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.ProducerID))
+	dst = binary.BigEndian.AppendUint16(dst, uint16(m.Epoch))
+	dst = appendBool(dst, m.Owed)
+	return dst
+}
+
+// Decode reads exactly one TxnProducerResult, of any version.
+func (m *TxnProducerResult) Decode(b []byte) error {
+	var d decoder
+	if err := d.begin(b, KindTxnProducerResult, VersionTxnProducerResult); err != nil {
+		return err
+	}
+	m.Refusal = uint8(d.u8())
+	m.ProducerID = broker.ProducerID(d.u64())
+	m.Epoch = broker.ProducerEpoch(d.u16())
+	m.Owed = d.bool()
+	return d.end(KindTxnProducerResult)
+}
+
+// String is one line.
+func (m *TxnProducerResult) String() string {
+	return fmt.Sprintf("TxnProducerResult Refusal=%v ProducerID=%v Epoch=%v Owed=%v", m.Refusal, m.ProducerID, m.Epoch, m.Owed)
+}
+
+// TxnAddResult answers TxnAdd.
+type TxnAddResult struct {
+	Refusal uint8
+	Number  uint64
+	Grants  []TxnAddItem // in the order of the request
+}
+
+// Kind is KindTxnAddResult.
+func (*TxnAddResult) Kind() Kind { return KindTxnAddResult }
+
+// AppendTo appends the message's bytes, in version 1.
+func (m *TxnAddResult) AppendTo(dst []byte) []byte {
+	dst = append(dst, byte(KindTxnAddResult), VersionTxnAddResult)
+	dst = append(dst, byte(m.Refusal))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Number))
+	dst = binary.BigEndian.AppendUint32(dst, uint32(len(m.Grants)))
+	for i := range m.Grants {
+		dst = m.Grants[i].appendTo(dst)
+	}
+	return dst
+}
+
+// Decode reads exactly one TxnAddResult, of any version.
+func (m *TxnAddResult) Decode(b []byte) error {
+	var d decoder
+	if err := d.begin(b, KindTxnAddResult, VersionTxnAddResult); err != nil {
+		return err
+	}
+	m.Refusal = uint8(d.u8())
+	m.Number = uint64(d.u64())
+	m.Grants = nil
+	if n := d.count(5); n > 0 {
+		m.Grants = make([]TxnAddItem, n)
+		for i := range m.Grants {
+			m.Grants[i].decode(&d)
+		}
+	}
+	return d.end(KindTxnAddResult)
+}
+
+// String is one line.
+func (m *TxnAddResult) String() string {
+	return fmt.Sprintf("TxnAddResult Refusal=%v Number=%v Grants=%v", m.Refusal, m.Number, m.Grants)
+}
+
+// TxnAddItem is a part of messages.
+type TxnAddItem struct {
+	Installed bool // the participant lives here and has the grant
+	Earlier   []TxnDecision
+}
+
+func (m *TxnAddItem) appendTo(dst []byte) []byte {
+	dst = appendBool(dst, m.Installed)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(len(m.Earlier)))
+	for i := range m.Earlier {
+		dst = m.Earlier[i].appendTo(dst)
+	}
+	return dst
+}
+
+func (m *TxnAddItem) decode(d *decoder) {
+	m.Installed = d.bool()
+	m.Earlier = nil
+	if n := d.count(19); n > 0 {
+		m.Earlier = make([]TxnDecision, n)
+		for i := range m.Earlier {
+			m.Earlier[i].decode(d)
+		}
+	}
+}
+
+// String is one line.
+func (m TxnAddItem) String() string {
+	return fmt.Sprintf("Installed=%v Earlier=%v", m.Installed, m.Earlier)
+}
+
+// TxnResult answers TxnAbort, TxnForeign, TxnExpire and TxnAcknowledge.
+type TxnResult struct {
+	Refusal uint8
+	Ended   []string // the ids whose transaction was ended with it
+	Owed    bool
+}
+
+// Kind is KindTxnResult.
+func (*TxnResult) Kind() Kind { return KindTxnResult }
+
+// AppendTo appends the message's bytes, in version 1.
+func (m *TxnResult) AppendTo(dst []byte) []byte {
+	dst = append(dst, byte(KindTxnResult), VersionTxnResult)
+	dst = append(dst, byte(m.Refusal))
+	dst = binary.BigEndian.AppendUint32(dst, uint32(len(m.Ended)))
+	for i := range m.Ended {
+		dst = appendString(dst, m.Ended[i])
+	}
+	dst = appendBool(dst, m.Owed)
+	return dst
+}
+
+// Decode reads exactly one TxnResult, of any version.
+func (m *TxnResult) Decode(b []byte) error {
+	var d decoder
+	if err := d.begin(b, KindTxnResult, VersionTxnResult); err != nil {
+		return err
+	}
+	m.Refusal = uint8(d.u8())
+	m.Ended = nil
+	if n := d.count(4); n > 0 {
+		m.Ended = make([]string, n)
+		for i := range m.Ended {
+			m.Ended[i] = d.string()
+		}
+	}
+	m.Owed = d.bool()
+	return d.end(KindTxnResult)
+}
+
+// String is one line.
+func (m *TxnResult) String() string {
+	return fmt.Sprintf("TxnResult Refusal=%v Ended=%q Owed=%v", m.Refusal, m.Ended, m.Owed)
+}
+
+// TxnParticipantsResult answers TxnGrant and TxnDecide: a txn.Code for each participant in the order given.
+type TxnParticipantsResult struct {
+	Codes []uint8
+	Here  []bool // false: no such partition on this shard
+}
+
+// Kind is KindTxnParticipantsResult.
+func (*TxnParticipantsResult) Kind() Kind { return KindTxnParticipantsResult }
+
+// AppendTo appends the message's bytes, in version 1.
+func (m *TxnParticipantsResult) AppendTo(dst []byte) []byte {
+	dst = append(dst, byte(KindTxnParticipantsResult), VersionTxnParticipantsResult)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(len(m.Codes)))
+	for i := range m.Codes {
+		dst = append(dst, byte(m.Codes[i]))
+	}
+	dst = binary.BigEndian.AppendUint32(dst, uint32(len(m.Here)))
+	for i := range m.Here {
+		dst = appendBool(dst, m.Here[i])
+	}
+	return dst
+}
+
+// Decode reads exactly one TxnParticipantsResult, of any version.
+func (m *TxnParticipantsResult) Decode(b []byte) error {
+	var d decoder
+	if err := d.begin(b, KindTxnParticipantsResult, VersionTxnParticipantsResult); err != nil {
+		return err
+	}
+	m.Codes = nil
+	if n := d.count(1); n > 0 {
+		m.Codes = make([]uint8, n)
+		for i := range m.Codes {
+			m.Codes[i] = uint8(d.u8())
+		}
+	}
+	m.Here = nil
+	if n := d.count(1); n > 0 {
+		m.Here = make([]bool, n)
+		for i := range m.Here {
+			m.Here[i] = d.bool()
+		}
+	}
+	return d.end(KindTxnParticipantsResult)
+}
+
+// String is one line.
+func (m *TxnParticipantsResult) String() string {
+	return fmt.Sprintf("TxnParticipantsResult Codes=%v Here=%v", m.Codes, m.Here)
+}
+
+// TxnOfferResult answers TxnOffer.
+type TxnOfferResult struct {
+	Code    broker.Code // of the group: who may commit
+	Refusal uint8
+	Codes   []broker.Code // for each offset, in the order given, if nothing is refused
+}
+
+// Kind is KindTxnOfferResult.
+func (*TxnOfferResult) Kind() Kind { return KindTxnOfferResult }
+
+// AppendTo appends the message's bytes, in version 1.
+func (m *TxnOfferResult) AppendTo(dst []byte) []byte {
+	dst = append(dst, byte(KindTxnOfferResult), VersionTxnOfferResult)
+	dst = append(dst, byte(m.Code))
+	dst = append(dst, byte(m.Refusal))
+	dst = binary.BigEndian.AppendUint32(dst, uint32(len(m.Codes)))
+	for i := range m.Codes {
+		dst = append(dst, byte(m.Codes[i]))
+	}
+	return dst
+}
+
+// Decode reads exactly one TxnOfferResult, of any version.
+func (m *TxnOfferResult) Decode(b []byte) error {
+	var d decoder
+	if err := d.begin(b, KindTxnOfferResult, VersionTxnOfferResult); err != nil {
+		return err
+	}
+	m.Code = broker.Code(d.u8())
+	m.Refusal = uint8(d.u8())
+	m.Codes = nil
+	if n := d.count(1); n > 0 {
+		m.Codes = make([]broker.Code, n)
+		for i := range m.Codes {
+			m.Codes[i] = broker.Code(d.u8())
+		}
+	}
+	return d.end(KindTxnOfferResult)
+}
+
+// String is one line.
+func (m *TxnOfferResult) String() string {
+	return fmt.Sprintf("TxnOfferResult Code=%v Refusal=%v Codes=%v", m.Code, m.Refusal, m.Codes)
 }
 
 // CatalogResult answers every catalog command but ProducerBlock.

@@ -45,3 +45,21 @@ func DecodeGroupSlotKey(key []byte) (uint32, error) {
 	s := c.Uint32()
 	return s, c.End()
 }
+
+// GroupHoldRange is where the holds of a group lie.
+func GroupHoldRange(group string) (lo, hi []byte) {
+	lo = AppendString([]byte{TableGroupHold}, group)
+	return lo, Next(lo)
+}
+
+// AppendGroupHoldKey : what a group knows of a producer's transactions.
+func AppendGroupHoldKey(dst []byte, group string, p broker.ProducerID) []byte {
+	return AppendInt64(AppendString(append(dst, TableGroupHold), group), int64(p))
+}
+
+// DecodeGroupHoldKey reads what AppendGroupHoldKey wrote.
+func DecodeGroupHoldKey(key []byte) (string, broker.ProducerID, error) {
+	c := Open(TableGroupHold, key)
+	g, p := c.String(), broker.ProducerID(c.Int64())
+	return g, p, c.End()
+}

@@ -44,6 +44,10 @@ func TestGolden(t *testing.T) {
 		{"shard 4", AppendShardKey(nil, 4)},
 		{"slot 1023", AppendSlotKey(nil, 1023)},
 		{"change 9", AppendChangeKey(nil, 9)},
+		{"hold 1/1000", AppendHoldKey(nil, 1, 1000)},
+		{"aborted 1/300", AppendAbortedKey(nil, 1, 300)},
+		{"group hold g/1000", AppendGroupHoldKey(nil, "g", 1000)},
+		{"transaction pay", AppendTransactionKey(nil, "pay")},
 	}
 	datadriven.RunTest(t, "testdata/golden.txt", func(t *testing.T, d *datadriven.TestData) string {
 		var s strings.Builder
@@ -103,6 +107,26 @@ func TestOrderAndRoundTrip(t *testing.T) {
 					s, n, err := DecodeWindowKey(k)
 					return tuple{slot: s, n: int64(n)}, err
 				}, tuple{slot: a.slot, n: a.n}},
+			{"hold", func(v tuple) []byte { return AppendHoldKey(nil, v.slot, broker.ProducerID(v.n)) },
+				cmp.Or(cmp.Compare(a.slot, b.slot), cmp.Compare(a.n, b.n)),
+				func(k []byte) (tuple, error) { s, n, err := DecodeHoldKey(k); return tuple{slot: s, n: int64(n)}, err },
+				tuple{slot: a.slot, n: a.n}},
+			{"aborted", func(v tuple) []byte { return AppendAbortedKey(nil, v.slot, broker.Offset(v.n)) },
+				cmp.Or(cmp.Compare(a.slot, b.slot), cmp.Compare(a.n, b.n)),
+				func(k []byte) (tuple, error) {
+					s, n, err := DecodeAbortedKey(k)
+					return tuple{slot: s, n: int64(n)}, err
+				},
+				tuple{slot: a.slot, n: a.n}},
+			{"group hold", func(v tuple) []byte { return AppendGroupHoldKey(nil, v.group, broker.ProducerID(v.n)) },
+				cmp.Or(cmp.Compare(a.group, b.group), cmp.Compare(a.n, b.n)),
+				func(k []byte) (tuple, error) {
+					g, n, err := DecodeGroupHoldKey(k)
+					return tuple{group: g, n: int64(n)}, err
+				},
+				tuple{group: a.group, n: a.n}},
+			{"transaction", func(v tuple) []byte { return AppendTransactionKey(nil, v.group) }, cmp.Compare(a.group, b.group),
+				func(k []byte) (tuple, error) { g, err := DecodeTransactionKey(k); return tuple{group: g}, err }, tuple{group: a.group}},
 			{"epoch", func(v tuple) []byte { return AppendEpochKey(nil, v.slot, broker.LeaderEpoch(v.part)) },
 				cmp.Or(cmp.Compare(a.slot, b.slot), cmp.Compare(a.part, b.part)),
 				func(k []byte) (tuple, error) {

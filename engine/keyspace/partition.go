@@ -85,6 +85,31 @@ func DecodeWindowKey(key []byte) (Slot, broker.ProducerID, error) {
 	return s, p, c.End()
 }
 
+// AppendHoldKey : what a partition knows of a producer's transactions.
+func AppendHoldKey(dst []byte, s Slot, p broker.ProducerID) []byte {
+	return AppendInt64(appendSlot(dst, TableHold, s), int64(p))
+}
+
+// DecodeHoldKey reads what AppendHoldKey wrote.
+func DecodeHoldKey(key []byte) (Slot, broker.ProducerID, error) {
+	c := Open(TableHold, key)
+	s, p := Slot(c.Uint32()), broker.ProducerID(c.Int64())
+	return s, p, c.End()
+}
+
+// AppendAbortedKey : a transaction that aborted with a marker at this offset. As with batches, the first row at or after
+// an offset is the first that can have records there, and what lies whole below a log start is one range.
+func AppendAbortedKey(dst []byte, s Slot, marker broker.Offset) []byte {
+	return AppendInt64(appendSlot(dst, TableAborted, s), int64(marker))
+}
+
+// DecodeAbortedKey reads what AppendAbortedKey wrote.
+func DecodeAbortedKey(key []byte) (Slot, broker.Offset, error) {
+	c := Open(TableAborted, key)
+	s, o := Slot(c.Uint32()), broker.Offset(c.Int64())
+	return s, o, c.End()
+}
+
 // AppendReverseKey : the batches that one log entry appended, from one position of its command on.
 func AppendReverseKey(dst []byte, index uint64, position uint32) []byte {
 	return AppendUint32(AppendUint64(append(dst, TableReverse), index), position)

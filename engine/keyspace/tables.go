@@ -16,11 +16,17 @@ const (
 	TableWindow    Table = 0x14 // slot, producer id → what is remembered of a producer
 	TableReverse   Table = 0x15 // entry index, position → the batches appended by that entry
 	TableDoomed    Table = 0x16 // slot → a deleted partition whose rows are not freed yet
+	TableHold      Table = 0x17 // slot, producer id → what a partition knows of a producer's transactions
+	TableAborted   Table = 0x18 // slot, offset of the marker → an aborted transaction
 
 	// Of package group.
 	TableGroup     Table = 0x20 // group → its stored state
 	TableOffset    Table = 0x21 // group, topic id, topic, partition → a committed position
 	TableGroupSlot Table = 0x22 // coordinator slot → is it ours, since which version
+	TableGroupHold Table = 0x23 // group, producer id → what a group knows of a producer's transactions
+
+	// Of package transaction.
+	TableTransaction Table = 0x28 // transactional id → its producer, its transaction, the decisions it owes
 
 	// Of package catalog.
 	TableCluster Table = 0x30 // one row: identity, version, counters

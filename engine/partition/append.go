@@ -43,6 +43,9 @@ func (m *Machine) append(ctx Context, c *command.Append, payloadAt uint32, w key
 			}
 		}
 	}
+	if code := p.admit(c.ProducerID, c.ProducerEpoch, c.Number, c.Attributes&transactionalBit != 0); code != broker.CodeNone {
+		return refuse(code)
+	}
 	if c.PayloadLength > p.Config.BatchBytesMax {
 		return refuse(broker.CodeBatchTooLarge)
 	}
@@ -62,6 +65,10 @@ func (m *Machine) append(ctx Context, c *command.Append, payloadAt uint32, w key
 	w.Set(m.key, m.value)
 	m.noteReverse(p.Slot, &b, w)
 	m.grow(p, &b, w)
+	if b.Transactional() {
+		p.txns.Appended(txn.ProducerID(c.ProducerID), int64(b.Base), int64(ctx.Clock))
+		m.held(p, txn.ProducerID(c.ProducerID))
+	}
 	m.advance(p, &b, w)
 	if idempotent {
 		win.Record(txn.Epoch(c.ProducerEpoch), txn.Batch{
@@ -81,8 +88,8 @@ func judge(c *command.Append) broker.Code {
 		return broker.CodeInvalidRecord
 	case c.ProducerID < -1, c.ProducerID >= 0 && (c.ProducerEpoch < 0 || c.BaseSequence < 0):
 		return broker.CodeInvalidRecord
-	case c.Attributes&transactionalBit != 0:
-		return broker.CodeTransactionsUnsupported
+	case c.ProducerID < 0 && c.Attributes&transactionalBit != 0:
+		return broker.CodeInvalidRecord
 	}
 	return broker.CodeNone
 }

@@ -31,6 +31,8 @@ type Batch struct {
 	Appended uint64
 	// Horizon is the replicated time, in ms, at which compaction may take the batch's tombstones; −1: not fixed yet.
 	Horizon int64
+	// Marker is what the batch says if it is a control batch, and else nothing.
+	Marker Marker
 }
 
 // Hole says that nothing is left of what was appended here: compaction took it, and the row only covers its offsets.
@@ -60,6 +62,9 @@ func (b Batch) String() string {
 	if b.Horizon >= 0 {
 		s += fmt.Sprintf(" tombstones until %d", b.Horizon)
 	}
+	if b.IsMarker() {
+		return s + fmt.Sprintf(" bytes to %d: %v", b.BytesEnd, b.Marker)
+	}
 	return s + fmt.Sprintf(" bytes to %d: entry %d position %d length %d crc %08x", b.BytesEnd, b.Name.Index, b.Name.Position,
 		b.Name.Length, b.Name.CRC)
 }
@@ -73,7 +78,8 @@ const (
 // appendBatchRow encodes the value of a batch's row; Last is in its key. Integers are varints:
 //
 //	version | last−base | index | position | length | crc | epoch | attributes | max timestamp | max at−base |
-//	log append time | age−max timestamp | bytes end | from version 2: appended | horizon
+//	log append time | age−max timestamp | bytes end | from version 2: appended | horizon |
+//	of a control batch: producer | epoch | commit | coordinator epoch
 func appendBatchRow(dst []byte, b *Batch) []byte {
 	version := byte(batchVersion)
 	if b.compacted() {
@@ -95,6 +101,9 @@ func appendBatchRow(dst []byte, b *Batch) []byte {
 	if version == batchVersionCompacted {
 		e.uint(b.Appended)
 		e.int(b.Horizon)
+	}
+	if b.IsMarker() {
+		appendMarkerRow(&e, &b.Marker)
 	}
 	return e.b
 }
@@ -119,6 +128,9 @@ func decodeBatchRow(key, value []byte) (keyspace.Slot, Batch, error) {
 	b.Appended, b.Horizon = uint64(b.Name.Length), -1
 	if version == batchVersionCompacted {
 		b.Appended, b.Horizon = d.uint(1<<64-1), d.intIn(-1, 1<<63-1)
+	}
+	if b.IsMarker() {
+		b.Marker = decodeMarkerRow(&d)
 	}
 	if b.Base < 0 || b.MaxAt > b.Last || b.compacted() != (version == batchVersionCompacted) {
 		d.failed = true

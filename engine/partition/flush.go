@@ -13,6 +13,7 @@ import (
 // entry, however many commands touched them. The effects are valid until the next Flush; Heads in them may be kept.
 func (m *Machine) Flush(w keyspace.Writer) []Effect {
 	m.flushReverse(w)
+	m.flushHolds(w)
 	for i, win := range m.dirtyWindows {
 		win.dirty = false
 		if !win.gone {

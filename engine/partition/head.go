@@ -26,6 +26,9 @@ type Head struct {
 	Start broker.Offset
 	Next  broker.Offset
 
+	// stable is the last stable offset: see Stable.
+	stable broker.Offset
+
 	// BytesTotal counts the payload bytes ever appended, BytesBefore those of batches that end below Start.
 	BytesTotal  uint64
 	BytesBefore uint64
@@ -61,11 +64,11 @@ func (h *Head) Bytes() uint64 {
 	return h.BytesTotal - h.BytesBefore - uint64(h.FreedTotal-h.FreedBefore)
 }
 
-// Stable is the last stable offset: what lies below it is decided. Without transactions that is the whole log.
-func (h *Head) Stable() broker.Offset { return h.Next }
-
 // compacts says that the log is compacted, or was.
 func (h *Head) compacts() bool { return h.Rewrites > 0 || h.Compaction != command.CompactionConfig{} }
+
+// Stable is the last stable offset: Start ≤ Stable ≤ Next, and no transaction below it is undecided.
+func (h *Head) Stable() broker.Offset { return h.stable }
 
 // Epochs are the epochs of the log, oldest first; the first begins at Start at the earliest.
 func (h *Head) Epochs() []EpochStart {
@@ -111,7 +114,15 @@ func (h *Head) EpochEnd(asked broker.LeaderEpoch) (broker.LeaderEpoch, broker.Of
 // String is one line.
 func (h *Head) String() string {
 	return fmt.Sprintf("slot %d %v: offsets %d..%d, %d bytes, epoch %d, max timestamp %d at %d", h.Slot, h.Partition,
-		h.Start, h.Next, h.Bytes(), h.Epoch, h.MaxTimestamp, h.MaxTimestampOffset)
+		h.Start, h.Next, h.Bytes(), h.Epoch, h.MaxTimestamp, h.MaxTimestampOffset) + h.unstable()
+}
+
+// unstable is empty if everything is decided.
+func (h *Head) unstable() string {
+	if h.stable == h.Next {
+		return ""
+	}
+	return fmt.Sprintf(", stable %d", h.stable)
 }
 
 // Describe is String, the configuration and the epochs.

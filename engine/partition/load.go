@@ -26,10 +26,14 @@ func Load(o Options, r keyspace.Reader) (*Machine, error) {
 		{keyspace.TablePartition, m.loadHead},
 		{keyspace.TableDoomed, m.loadDoomed},
 		{keyspace.TableEpoch, m.loadEpoch},
+		{keyspace.TableHold, m.loadHold},
 	} {
 		if err := scanTable(r, load.table, load.row); err != nil {
 			return nil, err
 		}
+	}
+	for _, p := range m.sorted() {
+		p.stable = p.lastStable()
 	}
 	return m, m.loadWindows(r)
 }

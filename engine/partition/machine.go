@@ -11,6 +11,7 @@ import (
 	"github.com/tallymq/tallymq/engine/command"
 	"github.com/tallymq/tallymq/engine/keyspace"
 	"github.com/tallymq/tallymq/internal/invariant"
+	"github.com/tallymq/tallymq/txn/participant"
 )
 
 // Options are the same on every replica of a shard, for ever: they decide what commands answer.
@@ -50,6 +51,7 @@ type Machine struct {
 	// What Flush has to write.
 	dirty        []*partition
 	dirtyWindows []*window
+	dirtyHolds   []heldBy
 	dirtySelf    bool
 	diverged     bool
 	reverse      reverse
@@ -73,7 +75,9 @@ type partition struct {
 	runs    [runLevels]run // open, one per level
 	windows map[broker.ProducerID]*window
 	byUse   windowList
-	doomed  bool
+	// txns is nil until the first transaction.
+	txns   *participant.Partition
+	doomed bool
 
 	changed Change // since the last Flush
 	dirty   bool
@@ -157,6 +161,7 @@ func (m *Machine) sorted() []*partition {
 // touch marks a partition's head to be written by the next Flush, and the change to be told.
 func (m *Machine) touch(p *partition, c Change) {
 	p.changed |= c
+	p.stable = p.lastStable()
 	if !p.dirty {
 		p.dirty = true
 		m.dirty = append(m.dirty, p)
@@ -185,6 +190,9 @@ func (m *Machine) Describe() string {
 			fmt.Fprintf(&s, " [%v]", r)
 		}
 		s.WriteString("\n")
+		if p.txns != nil && p.txns.Len() > 0 {
+			fmt.Fprintf(&s, "  transactions: %s\n", strings.ReplaceAll(p.txns.Describe(), "\n", "\n  "))
+		}
 	}
 	for w := m.windows.first; w != nil; w = w.links[ofMachine].next {
 		fmt.Fprintf(&s, "producer %d slot %d touch %d: %s\n", w.producer, w.partition.Slot, w.touch,

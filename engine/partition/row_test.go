@@ -26,6 +26,16 @@ func rowsOfEverything(t testing.TB) *keyspace.Mem {
 		}
 	}
 	w.apply(cs...)
+	who := []command.TxnParticipant{{Topic: a.Topic}}
+	for number := range uint64(2) { // one that aborted, one that is open
+		w.apply(&command.TxnGrant{ProducerID: 8, Number: 1 + number, Grants: []command.TxnGrantItem{{Participant: who[0]}}},
+			newAppend(a, 1, 10, func(c *command.Append) {
+				c.ProducerID, c.BaseSequence, c.Attributes, c.MaxTimestamp = 8, int32(number), transactionalBit, 77
+			}))
+		if number == 0 {
+			w.apply(&command.TxnDecide{Decision: command.TxnDecision{ProducerID: 8, Number: 1}, Participants: who})
+		}
+	}
 	w.apply(&command.PartitionDelete{Topic: b.Topic, Partition: 1}, &command.Check{})
 	return w.rows[0]
 }
@@ -36,13 +46,16 @@ func TestGoldenRows(t *testing.T) {
 	seen := map[keyspace.Table]bool{}
 	var got bytes.Buffer
 	for _, table := range []keyspace.Table{keyspace.TableMachine, keyspace.TablePartition, keyspace.TableEpoch, keyspace.TableBatch,
-		keyspace.TableTime, keyspace.TableWindow, keyspace.TableReverse, keyspace.TableDoomed} {
+		keyspace.TableTime, keyspace.TableWindow, keyspace.TableReverse, keyspace.TableDoomed, keyspace.TableHold, keyspace.TableAborted} {
 		lo, hi := keyspace.TableRange(table)
 		_ = rows.Scan(lo, hi, func(k, v []byte) bool {
 			if !seen[table] { // one of each is enough
 				seen[table] = true
 				if table == keyspace.TableWindow {
 					v = v[:8] // the rest is package txn's to keep
+				}
+				if table == keyspace.TableHold {
+					v = v[:1] // and all of it
 				}
 				got.WriteString(hexRow(k, v))
 			}

@@ -20,6 +20,7 @@ import (
 //	describe   the whole state
 //	batches, epoch-end, by-time, max-time, retain, trim-at      queries of one partition
 //	compact    the lines say what becomes of batches: hole, rewrite (to a length), tombstones (until a time); and clean
+//	stable     the last stable offset of a partition, and the aborted transactions that a reader of from=..to= is told of
 //	live, clean      garbage collection's questions
 //
 // After every step replicas that restart, crash and commit otherwise are compared with the first.
@@ -62,6 +63,8 @@ func (w *world) step(t *testing.T, d *datadriven.TestData) string {
 		for _, b := range w.batches(w.head(l.id)) {
 			fmt.Fprintf(&s, "%v\n", b)
 		}
+	case "stable":
+		return w.stable(l)
 	case "epoch-end":
 		e, end := w.head(l.id).EpochEnd(broker.LeaderEpoch(l.int("of", 0)))
 		fmt.Fprintf(&s, "epoch %d ends at %d\n", e, end)
@@ -175,6 +178,9 @@ func (w *world) applyLines(ls []line) ([]string, []Effect) {
 
 // short is a result without the fields that say nothing.
 func short(m command.Message) string {
+	if p, ok := m.(*command.TxnParticipantsResult); ok {
+		return shortParticipants(p)
+	}
 	r, ok := m.(*command.AppendResult)
 	switch {
 	case !ok:

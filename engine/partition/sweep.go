@@ -31,9 +31,10 @@ func (m *Machine) sweep(ctx Context, c *command.Sweep, w keyspace.Writer) comman
 	return command.SweepResult{Done: done, More: m.SweepDue(ctx.Clock, c.ProducerExpireMs)}
 }
 
-// expired is the least recently used producer if its time is over. A negative expiry keeps all.
+// expired is the least recently used producer if its time is over. A negative expiry keeps all. One with an open
+// transaction stays, and those behind it wait: not for longer than a transaction may take.
 func (m *Machine) expired(clock uint64, expireMs int64) *window {
-	if win := m.windows.first; win != nil && expireMs >= 0 && win.Expired(int64(clock), expireMs) {
+	if win := m.windows.first; win != nil && expireMs >= 0 && win.Expired(int64(clock), expireMs) && !win.held() {
 		return win
 	}
 	return nil
@@ -61,6 +62,7 @@ func (m *Machine) freeDoomed(p *partition, w keyspace.Writer) {
 		return
 	}
 	w.DeleteRange(keyspace.SlotRange(keyspace.TableEpoch, p.Slot))
+	w.DeleteRange(keyspace.SlotRange(keyspace.TableHold, p.Slot))
 	m.key = keyspace.AppendDoomedKey(m.key[:0], p.Slot)
 	w.Delete(m.key)
 	m.doomed = m.doomed[1:]
@@ -73,5 +75,6 @@ func (m *Machine) freeOffsets(p *partition, to broker.Offset, w keyspace.Writer)
 	for level := uint8(1); level <= runLevels; level++ {
 		w.DeleteRange(keyspace.AppendTimeKey(nil, p.Slot, level, p.freed), keyspace.AppendTimeKey(nil, p.Slot, level, to))
 	}
+	w.DeleteRange(keyspace.AppendAbortedKey(nil, p.Slot, p.freed), keyspace.AppendAbortedKey(nil, p.Slot, to))
 	p.freed = to
 }

@@ -107,6 +107,7 @@ func (m *Machine) forget(win *window, w keyspace.Writer) {
 	p.byUse.remove(win, ofPartition)
 	m.windows.remove(win, ofMachine)
 	win.gone = true
+	m.forgetHold(p, win.producer, w)
 }
 
 // appendWindowRow encodes the value of a window's row: touch [8], then the window.

@@ -90,6 +90,14 @@ func (w *world) run(replica int, first uint64, cs []command.Message) (results []
 		body := c.AppendTo(nil)
 		ctx := Context{Index: min(first+uint64(j), w.index), Position: position, Term: w.term, Clock: w.clock, Wall: w.wall}
 		position += uint32(len(body)) + 3
+		if r := w.transact(m, ctx, c, rows); r != nil {
+			results = append(results, r)
+			if replica == hasty {
+				m.Flush(rows)
+				rows.Commit()
+			}
+			continue
+		}
 		before := bytes.Clone(body)
 		result, err := m.Apply(ctx, body, rows, []byte("before"))
 		if err != nil {
@@ -145,7 +153,7 @@ func (w *world) agree() {
 // replicatedRows are all but the reverse rows, which depend on how commands came in batches.
 func (w *world) replicatedRows(replica int) string {
 	return w.rows[replica].Describe(keyspace.TableMachine, keyspace.TablePartition, keyspace.TableEpoch, keyspace.TableBatch,
-		keyspace.TableTime, keyspace.TableWindow, keyspace.TableDoomed)
+		keyspace.TableTime, keyspace.TableWindow, keyspace.TableDoomed, keyspace.TableHold, keyspace.TableAborted)
 }
 
 // lead begins a leader term.
@@ -254,6 +262,10 @@ func (l line) command() command.Message {
 		return &command.Sweep{Budget: uint32(l.int("budget", 10)), ProducerExpireMs: l.int("expire", -1)}
 	case "check":
 		return &command.Check{At: uint64(l.int("at", 0)), Digest: uint64(l.int("digest", 0))}
+	case "grant":
+		return l.grant()
+	case "commit", "abort":
+		return &command.TxnDecide{Decision: l.decision(l.verb == "commit"), Participants: l.participants()}
 	case "append":
 		return newAppend(l.id, int32(l.int("records", 1)), uint32(l.int("bytes", 100)), func(c *command.Append) {
 			c.ProducerID = broker.ProducerID(l.int("producer", -1))
@@ -264,6 +276,7 @@ func (l line) command() command.Message {
 			c.LogAppendTime = l.int("stamp", -1)
 			c.Fingerprint = uint64(l.int("content", 0))
 			c.Attributes = int16(l.int("attributes", 0))
+			c.Number = uint64(l.int("number", 0))
 		})
 	}
 	l.t.Fatalf("unknown command %q", l.verb)

@@ -41,6 +41,10 @@ const (
 	errOutOfOrderSequence          int16 = 45
 	errDuplicateSequence           int16 = 46
 	errInvalidProducerEpoch        int16 = 47
+	errInvalidTxnState             int16 = 48
+	errInvalidProducerIDMapping    int16 = 49
+	errInvalidTransactionTimeout   int16 = 50
+	errConcurrentTransactions      int16 = 51
 	errTransactionalIDAuthFailed   int16 = 53
 	errKafkaStorage                int16 = 56
 	errUnknownProducerID           int16 = 59
@@ -57,8 +61,12 @@ const (
 	errFencedInstanceID            int16 = 82
 	errGroupSubscribedToTopic      int16 = 86
 	errInvalidRecord               int16 = 87
+	errUnstableOffsetCommit        int16 = 88
 	errThrottlingQuotaExceeded     int16 = 89
+	errProducerFenced              int16 = 90
 	errUnknownTopicID              int16 = 100
 	errFetchSessionTopicID         int16 = 106
+	errTransactionalIDNotFound     int16 = 105
 	errMismatchedEndpointType      int16 = 114
+	errTransactionAbortable        int16 = 120
 )

@@ -65,6 +65,16 @@ var common = map[broker.Code]int16{
 	broker.CodeGroupNotEmpty:            errNonEmptyGroup,
 	broker.CodeGroupNotFound:            errGroupIDNotFound,
 	broker.CodeOffsetMetadataTooLarge:   errOffsetMetadataTooLarge,
+
+	broker.CodeTransactionFenced:         errProducerFenced,
+	broker.CodeUnknownTransactionalID:    errInvalidProducerIDMapping,
+	broker.CodeInvalidTransactionState:   errInvalidTxnState,
+	broker.CodeConcurrentTransactions:    errConcurrentTransactions,
+	broker.CodeInvalidTransactionTimeout: errInvalidTransactionTimeout,
+	broker.CodeNotInTransaction:          errTransactionAbortable,
+	broker.CodeTransactionTooLarge:       errPolicyViolation,
+	broker.CodeStaleConnection:           errNotCoordinator, // never sent: the connection is closed
+	broker.CodeUnstableOffset:            errUnstableOffsetCommit,
 }
 
 // family is the requests that share a table.

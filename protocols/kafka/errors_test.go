@@ -54,7 +54,7 @@ func TestErrorsTellTheTruth(t *testing.T) {
 			}
 			notThere := c == broker.CodeUnknownTopic || c == broker.CodeUnknownTopicID
 			if c.Retriable() && !notThere && !kerr.IsRetriable(kerr.ErrorForCode(e)) && e != errThrottlingQuotaExceeded && e != errInvalidProducerEpoch &&
-				c != broker.CodeStaleLeaderEpoch && e != errRebalanceInProgress {
+				c != broker.CodeStaleLeaderEpoch && e != errRebalanceInProgress && e != errConcurrentTransactions {
 				t.Errorf("%s: %v may be retried, %d (%v) is not", f.name, c, e, kerr.ErrorForCode(e))
 			}
 		}

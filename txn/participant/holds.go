@@ -166,3 +166,12 @@ func (h *holds) expire(now, retention int64) int {
 	*h = slices.DeleteFunc(*h, func(p *producer) bool { return p.open == 0 && now-p.used > retention })
 	return before - len(*h)
 }
+
+func (h *holds) forget(id txn.ProducerID) bool {
+	i, ok := h.search(id)
+	if !ok || (*h)[i].open != 0 {
+		return false
+	}
+	*h = slices.Delete(*h, i, i+1)
+	return true
+}

@@ -138,6 +138,13 @@ func (p *Partition) LastStable(start, next int64) int64 {
 // retention must be longer than a grant can be on its way, which a leader bounds, since the closed number goes too.
 func (p *Partition) Expire(now, retention int64) int { return p.holds.expire(now, retention) }
 
+// Forget forgets a producer that has no open hold; it says whether there was one to forget. Its caller knows that nothing
+// of it can be on its way any more.
+func (p *Partition) Forget(id txn.ProducerID) bool { return p.holds.forget(id) }
+
+// Len is the number of producers known.
+func (p *Partition) Len() int { return len(p.holds) }
+
 // String is one line.
 func (p *Partition) String() string {
 	return fmt.Sprintf("%d producers, %d undecided", len(p.holds), len(p.undecided))
