@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"sort"
 	"sync"
 	"time"
 
@@ -122,15 +121,16 @@ func (e *Engine) partitionInfo(v *catalog.View, index int32, s broker.ShardID) b
 	}
 	if sh, ok := v.Shard(s); ok {
 		for _, r := range sh.Replicas {
-			if r.State != catalog.ReplicaVoting {
-				continue
+			if r.State == catalog.ReplicaJoining {
+				p.Joining = append(p.Joining, r.Node)
 			}
+		}
+		for _, r := range sh.Preference() {
 			p.Replicas = append(p.Replicas, r.Node)
 			if !e.peers.alive(r.Node) {
 				p.Offline = append(p.Offline, r.Node)
 			}
 		}
 	}
-	sort.Slice(p.Replicas, func(i, j int) bool { return p.Replicas[i] < p.Replicas[j] })
 	return p
 }

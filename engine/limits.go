@@ -53,6 +53,11 @@ const (
 	// barrierTimeout bounds one read index: two elections and a slow disk.
 	barrierTimeout = 5 * time.Second
 
+	// electLook is how often an election that was asked for is looked at, electAgain after how many looks it is asked
+	// for again: Raft forgets a transfer that did not succeed within an election time-out.
+	electLook  = 20 * time.Millisecond
+	electAgain = 100
+
 	// leadEvery is the pulse of a leader's duties that no event starts.
 	leadEvery = time.Second
 

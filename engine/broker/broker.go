@@ -11,6 +11,7 @@ type Broker interface {
 	Logs
 	Producers
 	Groups
+	Operations
 }
 
 // Cluster tells who is there.
@@ -97,8 +98,9 @@ type PartitionInfo struct {
 	Shard    ShardID
 	Leader   NodeID
 	Epoch    LeaderEpoch
-	Replicas []NodeID // voting replicas, by replica id
+	Replicas []NodeID // voting replicas, the preferred leader first
 	Offline  []NodeID // those whose node is not alive
+	Joining  []NodeID // replicas that catch up, and will vote
 }
 
 // TopicSpec asks for a topic.

@@ -34,9 +34,12 @@ const (
 	CodeInvalidConfig            // unknown key or wrong value
 	CodePolicyViolation          // allowed by the protocol, not by this cluster
 	// Leadership.
-	CodeNotLeader          // ask the leader (Error.Leader)
-	CodeStaleLeaderEpoch   // the client's epoch is older than ours (Kafka: FENCED_LEADER_EPOCH)
-	CodeUnknownLeaderEpoch // the client's epoch is newer than ours
+	CodeNotLeader           // ask the leader (Error.Leader)
+	CodeStaleLeaderEpoch    // the client's epoch is older than ours (Kafka: FENCED_LEADER_EPOCH)
+	CodeUnknownLeaderEpoch  // the client's epoch is newer than ours
+	CodeElectionNotNeeded   // it leads already
+	CodePreferredLeaderGone // certainly not done: who should lead is away or has no room
+	CodeNoLeaderEligible    // certainly not done: a leader that may lack acknowledged records is never elected
 	// Logs.
 	CodeOffsetOutOfRange
 	CodeCorruptBatch           // framing or CRC of a batch is wrong (CORRUPT_MESSAGE)
@@ -106,6 +109,9 @@ var codes = [codeCount]struct {
 	CodeNotLeader:                {"not-leader", true},
 	CodeStaleLeaderEpoch:         {"stale-leader-epoch", true},
 	CodeUnknownLeaderEpoch:       {"unknown-leader-epoch", true},
+	CodeElectionNotNeeded:        {"election-not-needed", false},
+	CodePreferredLeaderGone:      {"preferred-leader-gone", true},
+	CodeNoLeaderEligible:         {"no-leader-eligible", true},
 	CodeOffsetOutOfRange:         {"offset-out-of-range", false},
 	CodeCorruptBatch:             {"corrupt-batch", true},
 	CodeInvalidRecord:            {"invalid-record", false},

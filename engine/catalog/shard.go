@@ -1,7 +1,9 @@
 package catalog
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/tallymq/tallymq/engine/broker"
@@ -65,6 +67,23 @@ func (s *Shard) On(node broker.NodeID) (Replica, bool) {
 		}
 	}
 	return Replica{}, false
+}
+
+// Preference lists the voting replicas, the one that should lead first: by node, but beginning at another one for each
+// shard, so that what is preferred is spread over the nodes.
+func (s *Shard) Preference() []Replica {
+	var rs []Replica
+	for _, r := range s.Replicas {
+		if r.State == ReplicaVoting {
+			rs = append(rs, r)
+		}
+	}
+	slices.SortFunc(rs, func(a, b Replica) int { return cmp.Compare(a.Node, b.Node) })
+	if len(rs) == 0 {
+		return nil
+	}
+	first := int(uint64(s.ID) % uint64(len(rs)))
+	return append(rs[first:len(rs):len(rs)], rs[:first]...)
 }
 
 // Voters counts the voting replicas.

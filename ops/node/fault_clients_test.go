@@ -167,7 +167,7 @@ func (l *load) produce(id int) {
 // tailOf makes a consumer which a reset would stop for good.
 func (l *load) tailOf() *kgo.Client {
 	return l.client(kgo.ConsumeTopics(topic), kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()), kgo.ConsumeResetOffset(kgo.NoResetOffset()),
-		kgo.FetchMaxWait(200*time.Millisecond), kgo.DisableFetchSessions())
+		kgo.FetchMaxWait(200*time.Millisecond))
 }
 
 func (l *load) consume() {

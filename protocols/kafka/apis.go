@@ -25,10 +25,15 @@ const (
 	keyOffsetForLeaderEpoch int16 = 23
 	keyDescribeConfigs      int16 = 32
 	keyAlterConfigs         int16 = 33
+	keyDescribeLogDirs      int16 = 35
 	keyCreatePartitions     int16 = 37
 	keyDeleteGroups         int16 = 42
+	keyElectLeaders         int16 = 43
 	keyIncrementalAlter     int16 = 44
+	keyAlterReassignments   int16 = 45
+	keyListReassignments    int16 = 46
 	keyOffsetDelete         int16 = 47
+	keyDescribeQuorum       int16 = 55
 	keyDescribeCluster      int16 = 60
 	keyDescribePartitions   int16 = 75
 )
@@ -74,10 +79,15 @@ func newAPIs(s *Server) map[int16]*api {
 		{key: keyOffsetForLeaderEpoch, min: 2, max: 4, layout: offsetForLeaderEpochLayout(), handle: on(offsetForLeaderEpoch)},
 		{key: keyDescribeConfigs, min: 1, max: 4, layout: describeConfigsLayout(), handle: on(describeConfigs)},
 		{key: keyAlterConfigs, min: 0, max: 2, layout: alterConfigsLayout(), handle: on(alterConfigs)},
+		{key: keyDescribeLogDirs, min: 1, max: 4, layout: describeLogDirsLayout(), handle: on(describeLogDirs)},
 		{key: keyCreatePartitions, min: 0, max: 3, layout: createPartitionsLayout(), handle: on(createPartitions)},
 		{key: keyDeleteGroups, min: 0, max: 2, layout: deleteGroupsLayout(), handle: on(deleteGroups)},
+		{key: keyElectLeaders, min: 0, max: 2, layout: electLeadersLayout(), handle: on(electLeaders)},
 		{key: keyIncrementalAlter, min: 0, max: 1, layout: incrementalAlterConfigsLayout(), handle: on(incrementalAlterConfigs)},
+		{key: keyAlterReassignments, min: 0, max: 1, layout: alterReassignmentsLayout(), handle: on(alterReassignments)},
+		{key: keyListReassignments, min: 0, max: 0, layout: listReassignmentsLayout(), handle: on(listReassignments)},
 		{key: keyOffsetDelete, min: 0, max: 0, layout: offsetDeleteLayout(), handle: on(offsetDelete)},
+		{key: keyDescribeQuorum, min: 0, max: 2, layout: describeQuorumLayout(), handle: on(describeQuorum)},
 		{key: keyDescribeCluster, min: 0, max: 2, layout: describeClusterLayout(), handle: on(describeCluster)},
 		{key: keyDescribePartitions, min: 0, max: 0, layout: describeTopicPartitionsLayout(), handle: on(describeTopicPartitions)},
 	}

@@ -57,8 +57,12 @@ const (
 	errUnsupportedCompression      int16 = 76
 	errOffsetNotAvailable          int16 = 78
 	errMemberIDRequired            int16 = 79
+	errPreferredLeaderNotAvailable int16 = 80
 	errGroupMaxSizeReached         int16 = 81
 	errFencedInstanceID            int16 = 82
+	errEligibleLeadersNotAvailable int16 = 83
+	errElectionNotNeeded           int16 = 84
+	errNoReassignmentInProgress    int16 = 85
 	errGroupSubscribedToTopic      int16 = 86
 	errInvalidRecord               int16 = 87
 	errUnstableOffsetCommit        int16 = 88

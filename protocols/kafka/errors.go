@@ -39,6 +39,9 @@ var common = map[broker.Code]int16{
 	broker.CodeNotLeader:                errNotLeaderOrFollower,
 	broker.CodeStaleLeaderEpoch:         errFencedLeaderEpoch,
 	broker.CodeUnknownLeaderEpoch:       errUnknownLeaderEpoch,
+	broker.CodeElectionNotNeeded:        errElectionNotNeeded,
+	broker.CodePreferredLeaderGone:      errPreferredLeaderNotAvailable,
+	broker.CodeNoLeaderEligible:         errEligibleLeadersNotAvailable,
 	broker.CodeOffsetOutOfRange:         errOffsetOutOfRange,
 	broker.CodeCorruptBatch:             errCorruptMessage,
 	broker.CodeInvalidRecord:            errInvalidRecord,
@@ -104,7 +107,7 @@ var (
 	}}
 	// trimErrors (DeleteRecords): the admin client looks for the leader again on 6 and retries on 19.
 	trimErrors = &family{"trim", true, nil}
-	// topicErrors (CreateTopics, CreatePartitions, DeleteTopics, DescribeConfigs, AlterConfigs): admin clients look for the controller and retry on 41.
+	// topicErrors (CreateTopics, CreatePartitions, DeleteTopics, DescribeConfigs, AlterConfigs, ElectLeaders, DescribeQuorum): admin clients look for the controller and retry on 41.
 	topicErrors = &family{"topic", true, map[broker.Code]int16{
 		broker.CodeUnavailable: errNotController, broker.CodeShuttingDown: errNotController, broker.CodeNotLeader: errNotController,
 		broker.CodeStorageFull: errThrottlingQuotaExceeded,
