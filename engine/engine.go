@@ -55,9 +55,12 @@ func New(o Options) (*Engine, error) {
 		return nil, err
 	}
 	o.defaults()
-	id, err := loadIdentity(o.FS, o.Dir)
+	id, mended, err := loadIdentity(o.FS, o.Dir)
 	if err != nil {
 		return nil, err
+	}
+	if mended != "" {
+		o.Logger.Warn("a copy of this node's identity was made anew from the other one", "copy", mended)
 	}
 	if id.Node != 0 && id.Node != o.Node {
 		return nil, fmt.Errorf("engine: the data in %s belongs to node %d, not to node %d", o.Dir, id.Node, o.Node)

@@ -1,20 +1,12 @@
 package engine
 
-import (
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
-	"io/fs"
-
-	"github.com/cockroachdb/pebble/v2/vfs"
-
-	"github.com/tallymq/tallymq/engine/broker"
-)
+import "github.com/tallymq/tallymq/engine/broker"
 
 // identity is what a node must know of itself before it knows the catalog. A folder
 // that has one is a restart: bootstrap and join no longer count.
 type identity struct {
+	// Sequence counts the saves: of two whole copies the higher one counts.
+	Sequence  uint64        `json:"sequence"`
 	Node      broker.NodeID `json:"node"`
 	ClusterID string        `json:"cluster_id"`
 	// Starting names the replicas that are being started on this disk for the first time;
@@ -37,59 +29,4 @@ type identity struct {
 type condemned struct {
 	Replica uint64 `json:"replica"`
 	Why     string `json:"why"`
-}
-
-const identityFile = "identity.json"
-
-func loadIdentity(fsys vfs.FS, dir string) (identity, error) {
-	var id identity
-	f, err := fsys.Open(fsys.PathJoin(dir, identityFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return id, nil
-	}
-	if err != nil {
-		return id, fmt.Errorf("engine: open identity: %w", err)
-	}
-	defer f.Close()
-	b, err := io.ReadAll(f)
-	if err == nil {
-		err = json.Unmarshal(b, &id)
-	}
-	if err != nil {
-		return id, fmt.Errorf("engine: read %s: %w", fsys.PathJoin(dir, identityFile), err)
-	}
-	return id, nil
-}
-
-// save writes the identity durably: a crash leaves the old one or the new one.
-func (id identity) save(fsys vfs.FS, dir string) error {
-	if err := fsys.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	b, err := json.Marshal(id)
-	if err != nil {
-		return err
-	}
-	tmp := fsys.PathJoin(dir, identityFile+".tmp")
-	f, err := fsys.Create(tmp, vfs.WriteCategoryUnspecified)
-	if err != nil {
-		return err
-	}
-	if _, err := f.Write(b); err != nil {
-		return errors.Join(err, f.Close())
-	}
-	if err := f.Sync(); err != nil {
-		return errors.Join(err, f.Close())
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	if err := fsys.Rename(tmp, fsys.PathJoin(dir, identityFile)); err != nil {
-		return err
-	}
-	d, err := fsys.OpenDir(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

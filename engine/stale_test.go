@@ -116,7 +116,7 @@ func TestCrashAtTheFirstStart(t *testing.T) {
 	n := newTestNode(t, 1)
 	for s := range broker.ShardID(3) {
 		e := &Engine{opt: Options{Node: 1, FS: n.fs, Dir: "data"}}
-		id, err := loadIdentity(n.fs, "data")
+		id, _, err := loadIdentity(n.fs, "data")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/tallymq/tallymq/engine"
 )
 
 // SetAside moves the stores of a stopped node to a folder below its data-dir and returns that
@@ -14,13 +16,20 @@ import (
 //
 // The identity stays: it names the replicas that were here, and a start that does not find
 // their logs calls them lost. A crash in between leaves some stores aside, which is the same to
-// the next start as all of them, and may be done again.
+// the next start as all of them, and may be done again. An identity that nobody can read goes
+// too, and last: the next start is that of an empty disk, and the catalog says what was lost.
 func SetAside(fsys vfs.FS, dataDir string, now time.Time) (string, error) {
 	aside := fsys.PathJoin(dataDir, "aside-"+now.UTC().Format("20060102T150405Z"))
 	if err := fsys.MkdirAll(aside, 0o755); err != nil {
 		return "", err
 	}
-	for _, name := range []string{"journal", "rows", "raft"} {
+	names := []string{"journal", "rows", "raft"}
+	if _, err := engine.NodeOf(fsys, dataDir); errors.Is(err, engine.ErrIdentityDamaged) {
+		names = append(names, engine.IdentityFiles()...)
+	} else if err != nil {
+		return "", err
+	}
+	for _, name := range names {
 		if err := fsys.Rename(fsys.PathJoin(dataDir, name), fsys.PathJoin(aside, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return "", err
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -30,7 +31,7 @@ const askTimeout = 10 * time.Second
 
 // Run checks and sets aside.
 func (r *rebuild) Run() error {
-	if _, err := os.Stat(filepath.Join(r.DataDir, "identity.json")); err != nil {
+	if _, err := os.Stat(filepath.Join(r.DataDir, "journal")); err != nil {
 		return fmt.Errorf("%s holds no node: %w", r.DataDir, err)
 	}
 	lock, err := vfs.Default.Lock(filepath.Join(r.DataDir, "LOCK"))
@@ -38,6 +39,15 @@ func (r *rebuild) Run() error {
 		return fmt.Errorf("%s is in use: stop the node first: %w", r.DataDir, err)
 	}
 	defer lock.Close()
+	// To be asked about another node than the one whose stores go would be the worst of mistakes.
+	switch own, err := engine.NodeOf(vfs.Default, r.DataDir); {
+	case errors.Is(err, engine.ErrIdentityDamaged):
+		fmt.Printf("the identity in %s cannot be read; it is taken for that of node %d, as you say\n", r.DataDir, r.NodeID)
+	case err != nil:
+		return err
+	case own != broker.NodeID(r.NodeID) && own != 0:
+		return fmt.Errorf("not rebuilt: %s holds node %d, not node %d", r.DataDir, own, r.NodeID)
+	}
 	c, err := r.ask()
 	if err != nil {
 		return err
