@@ -14,6 +14,15 @@ type Table []byte
 // Array is a field array as it is on the wire, without the length before it.
 type Array []byte
 
+// DecodeTable checks a whole table that stands somewhere else than in a method, for example in a response of AMQPLAIN.
+// It points to in.
+func DecodeTable(in []byte) (Table, error) {
+	if why := checkTable(in, 1); why != "" {
+		return nil, Errorf(SyntaxError, 0, "a table that %s", why)
+	}
+	return in, nil
+}
+
 // checkTable says what is wrong with a table that is depth deep, if anything.
 func checkTable(t []byte, depth int) string {
 	if depth > tableDepthMax {
