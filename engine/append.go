@@ -21,6 +21,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 type appending struct {
 	e     *Engine
 	r     *broker.Append
+	shard broker.ShardID
 	cmd   command.Append
 	head  []byte
 	bytes int64
@@ -54,7 +55,7 @@ func (e *Engine) Append(ctx context.Context, r *broker.Append) {
 		return
 	}
 	a := appendings.Get().(*appending)
-	a.e, a.r, a.bytes = e, r, int64(len(r.Batch))
+	a.e, a.r, a.shard, a.bytes = e, r, rep.shard, int64(len(r.Batch))
 	a.cmd = command.Append{
 		Topic: r.Partition.Topic, Partition: r.Partition.Index,
 		ProducerID: broker.ProducerID(info.ProducerID), ProducerEpoch: broker.ProducerEpoch(info.ProducerEpoch), BaseSequence: info.BaseSequence,
@@ -95,8 +96,13 @@ func (a *appending) done(out []byte, err error) {
 			}
 		}
 	}
+	shard := a.shard
 	a.e, a.r = nil, nil
 	appendings.Put(a)
+	if refusal := (*broker.Error)(nil); errors.As(err, &refusal) && refusal.Code == broker.CodeNotLeader {
+		e.lostLeadership(shard, refusal, func() { r.Done(result, err) })
+		return
+	}
 	r.Done(result, err)
 }
 
@@ -139,6 +145,10 @@ func (e *Engine) leading(ctx context.Context, p broker.Partition, op string) (*r
 	}
 	shard := t.Shards[p.Index]
 	term, ok := e.host.Leading(uint64(shard))
+	if !ok {
+		e.awaitLeader(ctx, shard)
+		term, ok = e.host.Leading(uint64(shard))
+	}
 	r, hosted := e.replica(shard)
 	if !ok || !hosted {
 		return nil, partition.Head{}, 0, e.notLeader(shard, op, p.String())
@@ -149,13 +159,4 @@ func (e *Engine) leading(ctx context.Context, p broker.Partition, op string) (*r
 		return nil, partition.Head{}, 0, e.notLeader(shard, op, p.String())
 	}
 	return r, h, term, nil
-}
-
-// notLeader refuses and names the leader this node knows, if it is another one.
-func (e *Engine) notLeader(shard broker.ShardID, op, resource string) error {
-	err := broker.Refuse(broker.CodeNotLeader, op, resource)
-	if n, term, ok := e.host.Leader(uint64(shard)); ok && n != 0 && broker.NodeID(n) != e.opt.Node {
-		err.Leader, err.Epoch = broker.NodeID(n), broker.LeaderEpoch(term)
-	}
-	return err
 }

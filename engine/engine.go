@@ -35,10 +35,13 @@ type Engine struct {
 	damaged  map[broker.ShardID]replicaStatus // not running, and why
 	replicas map[broker.ShardID]*replica      // hosted here and open
 	leads    map[broker.ShardID]*lead         // led here
+	shifts   shifts
 
 	view  atomic.Pointer[catalog.View]
 	views *broadcast // after each new view
 	clock *wallClock
+
+	shifted *broadcast // after each change of leadership
 
 	peers      *peers
 	producers  producerBlockOf
@@ -69,7 +72,7 @@ func New(o Options) (*Engine, error) {
 	e := &Engine{
 		opt: o, log: o.Logger, ctx: ctx, cancel: cancel,
 		gate: newGate(o.InflightBytes), reads: newGate(o.ReadingBytes), watch: newWatch(),
-		replicas: map[broker.ShardID]*replica{}, leads: map[broker.ShardID]*lead{}, damaged: map[broker.ShardID]replicaStatus{},
+		replicas: map[broker.ShardID]*replica{}, leads: map[broker.ShardID]*lead{}, shifts: shifts{}, shifted: newBroadcast(), damaged: map[broker.ShardID]replicaStatus{},
 		views: newBroadcast(), clock: newWallClock(), peers: newPeers(o.Node), ident: id, fatal: make(chan error, 1),
 	}
 	e.view.Store(catalog.EmptyView())
@@ -138,11 +141,11 @@ func (e *Engine) Close() error {
 }
 
 // spawn runs a duty until Close.
-func (e *Engine) spawn(f func(context.Context)) {
+func (e *Engine) spawn(f func(context.Context)) bool {
 	e.life.Lock()
 	if e.closed {
 		e.life.Unlock()
-		return
+		return false
 	}
 	e.wg.Add(1)
 	e.life.Unlock()
@@ -150,6 +153,7 @@ func (e *Engine) spawn(f func(context.Context)) {
 		defer e.wg.Done()
 		f(e.ctx)
 	}()
+	return true
 }
 
 // replica finds the open replica of a shard on this node.

@@ -43,6 +43,7 @@ func (e *Engine) Leadership(c consensus.LeaderChange) {
 	}
 	e.mu.Lock()
 	old := e.leads[shard]
+	e.shifts[shard] = time.Now()
 	if l == nil {
 		delete(e.leads, shard)
 	} else {
@@ -57,6 +58,7 @@ func (e *Engine) Leadership(c consensus.LeaderChange) {
 	}
 	// Whoever waits for records here must look again: this node may not lead any more.
 	e.watch.wakeAll()
+	e.shifted.fire()
 }
 
 func newLead(e *Engine, r *replica, term uint64) *lead {

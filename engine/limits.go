@@ -50,6 +50,11 @@ const (
 	// viewPoll is how long a node without a catalog replica lets its question hang.
 	viewPoll = 5 * time.Second
 
+	// leaderWait is how long after a change of leadership a request waits for word of the new leader: a transfer and the new
+	// leader's first command take milliseconds. An election after a crash may take longer, but then the crashed leader's
+	// connections are gone as well.
+	leaderWait = 500 * time.Millisecond
+
 	// barrierTimeout bounds one read index: two elections and a slow disk.
 	barrierTimeout = 5 * time.Second
 
