@@ -87,7 +87,8 @@ func Open(o Options) (*Store, error) {
 // openPebble is pebble.Open that ends also when the store has stopped for good meanwhile. Pebble's own waits for a flush
 // whose record of the manifest failed, and that flush is tried again for ever: a node that started on a full disk
 // neither came up nor ended. What is left behind changes nothing more (guard.go), and keeps the folder's lock
-// until the process ends.
+// until the process ends. It also panics when it gives up, on a failing disk, while a compaction that it began reads
+// tables: that is an error here.
 func (s *Store) openPebble() (*pebble.DB, error) {
 	type opened struct {
 		db  *pebble.DB
@@ -95,8 +96,14 @@ func (s *Store) openPebble() (*pebble.DB, error) {
 	}
 	done := make(chan opened, 1)
 	go func() {
-		db, err := pebble.Open(s.options.Dir, s.pebble)
-		done <- opened{db, err}
+		var o opened
+		defer func() {
+			if v := recover(); v != nil {
+				o = opened{nil, fmt.Errorf("%w: pebble panicked: %v", ErrFatal, v)}
+			}
+			done <- o
+		}()
+		o.db, o.err = pebble.Open(s.options.Dir, s.pebble)
 	}()
 	select {
 	case o := <-done:

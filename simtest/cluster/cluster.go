@@ -71,7 +71,8 @@ func (c *Cluster) crash(p *simtest.Process, v any) bool {
 	if hits["sync error"]+hits["read error"]+hits["full"] == 0 {
 		return false
 	}
-	return slices.ContainsFunc([]string{"journal: stopped by a failed write", syscall.EIO.Error(), syscall.ENOSPC.Error()},
+	return slices.ContainsFunc([]string{"journal: stopped by a failed write", syscall.EIO.Error(), syscall.ENOSPC.Error(),
+		"element has outstanding references"},
 		func(why string) bool { return strings.Contains(text, why) })
 }
 
