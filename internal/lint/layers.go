@@ -51,6 +51,7 @@ var layers = []layer{
 	{packages: "engine/partition", level: levelMachines, imports: machineParts},
 	{packages: "engine/group", level: levelMachines, imports: machineParts},
 	{packages: "engine/catalog", level: levelMachines, imports: machineParts},
+	{packages: "engine/routing", level: levelMachines, imports: []string{"engine/broker"}},
 	{packages: "engine/queue", level: levelMachines, imports: machineParts},
 
 	{packages: "engine", level: levelEngine, imports: []string{"engine/...", "txn/...", "audit/...", "tiered/...", "consensus/..."}},
