@@ -15,6 +15,9 @@ var (
 	actFollowsLate          = point.NewAct("engine/follows-late")           // a change of the catalog is acted upon late
 	actSweepSmall           = point.NewAct("engine/sweep-small")            // a slice of what is freed is small
 	actReadShort            = point.NewAct("engine/read-short")             // a read returns less than there is room for
+	actGrantLate            = point.NewAct("engine/grant-late")             // a transaction's participant was added, its grant is not on its way
+	actDecisionLate         = point.NewAct("engine/decision-late")          // a transaction is decided, other shards are not told yet
+	actAcknowledgedLate     = point.NewAct("engine/acknowledged-late")      // a participant has taken a decision, its coordinator is not told yet
 	actBarrierLate          = point.NewAct("engine/barrier-late")           // a read waits before it asks for the read index
 )
 

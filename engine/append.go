@@ -13,6 +13,7 @@ import (
 	"github.com/tallymq/tallymq/engine/catalog"
 	"github.com/tallymq/tallymq/engine/command"
 	"github.com/tallymq/tallymq/engine/partition"
+	"github.com/tallymq/tallymq/txn"
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -25,6 +26,7 @@ type appending struct {
 	cmd   command.Append
 	head  []byte
 	bytes int64
+	ctx   context.Context
 	end   context.CancelFunc
 }
 
@@ -66,13 +68,26 @@ func (e *Engine) Append(ctx context.Context, r *broker.Append) {
 	if h.Config.LogAppendTime {
 		a.cmd.LogAppendTime = time.Now().UnixMilli()
 	}
-	a.head = a.cmd.AppendHead(a.head[:0])
-	pctx := context.Context(context.WithoutCancel(ctx))
-	a.end = nil
+	a.ctx, a.end = context.WithoutCancel(ctx), nil
 	if !r.Deadline.IsZero() {
-		pctx, a.end = context.WithDeadline(pctx, r.Deadline)
+		a.ctx, a.end = context.WithDeadline(a.ctx, r.Deadline)
 	}
-	e.proposeAsync(pctx, rep.shard, term, a.head, r.Batch, a.done)
+	if !info.Transactional {
+		a.propose(term, 0)
+		return
+	}
+	if l, ok := e.leadOf(rep.shard); ok && l.term == term {
+		l.appendTransactional(a)
+		return
+	}
+	a.done(nil, e.notLeader(rep.shard, "append", r.Partition.String()))
+}
+
+// propose sends the batch on its way, as one of the transaction with this number.
+func (a *appending) propose(term uint64, number txn.Number) {
+	a.cmd.Number = uint64(number)
+	a.head = a.cmd.AppendHead(a.head[:0])
+	a.e.proposeAsync(a.ctx, a.shard, term, a.head, a.r.Batch, a.done)
 }
 
 // done answers the caller with what apply decided.
@@ -97,7 +112,7 @@ func (a *appending) done(out []byte, err error) {
 		}
 	}
 	shard := a.shard
-	a.e, a.r = nil, nil
+	a.e, a.r, a.ctx = nil, nil, nil
 	appendings.Put(a)
 	if refusal := (*broker.Error)(nil); errors.As(err, &refusal) && refusal.Code == broker.CodeNotLeader {
 		e.lostLeadership(shard, refusal, func() { r.Done(result, err) })
@@ -108,7 +123,7 @@ func (a *appending) done(out []byte, err error) {
 
 // validate checks the batch against the topic's limits and the format.
 func validate(r *broker.Append, h *partition.Head) (batch.Info, error) {
-	info, err := batch.Validate(r.Batch, batch.Limits{BatchBytesMax: int(h.Config.BatchBytesMax)})
+	info, err := batch.Validate(r.Batch, batch.Limits{BatchBytesMax: int(h.Config.BatchBytesMax), Allow: batch.AllowTransactional})
 	if err == nil {
 		return info, nil
 	}

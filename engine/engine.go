@@ -45,7 +45,8 @@ type Engine struct {
 
 	peers      *peers
 	producers  producerBlockOf
-	space      atomic.Int32 // journal.SpaceLevel
+	accepted   atomic.Uint64 // connections of clients, of all front ends
+	space      atomic.Int32  // journal.SpaceLevel
 	fullShards atomic.Pointer[map[broker.ShardID]bool]
 	fatal      chan error
 }
@@ -140,7 +141,7 @@ func (e *Engine) Close() error {
 	return nil
 }
 
-// spawn runs a duty until Close.
+// spawn runs a duty until Close; false if it does not any more.
 func (e *Engine) spawn(f func(context.Context)) bool {
 	e.life.Lock()
 	if e.closed {

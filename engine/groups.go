@@ -124,20 +124,21 @@ func (e *Engine) FetchOffsets(ctx context.Context, q *broker.FetchOffsets) ([]br
 	if err := e.barrier(ctx, c.l.shard, "fetch offsets", "group "+q.Group); err != nil {
 		return nil, err
 	}
+	if q.Stable {
+		c.l.awaitStable(ctx, q.Group, q.Partitions)
+	}
 	answer := func(sure bool) ([]broker.CommittedOffset, bool) {
-		v := e.view.Load()
-		resolve := func(name string) (broker.TopicID, bool) {
-			if t, ok := v.Topic(name); ok {
-				return t.ID, true
-			}
-			return broker.TopicID{}, false
-		}
+		resolve := e.resolver()
 		c.l.r.mu.RLock()
 		defer c.l.r.mu.RUnlock()
 		if !sure && (c.l.r.grps.Doubtful(q.Group, q.Partitions, resolve) || actCatalogDoubted.Now()) {
 			return nil, false
 		}
-		return c.l.r.grps.Fetch(q.Group, q.Partitions, resolve), true
+		got := c.l.r.grps.Fetch(q.Group, q.Partitions, resolve)
+		if q.Stable {
+			c.l.refuseUnstableLocked(q.Group, got, resolve)
+		}
+		return got, true
 	}
 	out, ok := answer(false)
 	if !ok {

@@ -25,6 +25,11 @@ type lead struct {
 	poked  chan struct{} // capacity 1
 	groups *groups
 
+	// accepted is how many connections the node had accepted when the leadership began.
+	accepted   uint64
+	enlists    enlists
+	deliveries *deliveries
+
 	// The catalog's version and the replica's owned at which there was nothing to reconcile.
 	agreedView, agreedOwned uint64
 
@@ -62,13 +67,14 @@ func (e *Engine) Leadership(c consensus.LeaderChange) {
 }
 
 func newLead(e *Engine, r *replica, term uint64) *lead {
-	l := &lead{e: e, r: r, shard: r.shard, term: term, poked: make(chan struct{}, 1)}
+	l := &lead{e: e, r: r, shard: r.shard, term: term, poked: make(chan struct{}, 1), accepted: e.accepted.Load()}
 	l.ctx, l.cancel = context.WithCancel(e.ctx)
 	if r.grps != nil {
 		// What the last leader's check noted is compared at once, not after the next but one.
 		noted := r.noted()
 		l.checkAt, l.checkDigest = noted.At, noted.Digest
 		l.groups = newGroups(l)
+		l.deliveries = newDeliveries(l)
 	}
 	return l
 }
@@ -102,12 +108,16 @@ func (l *lead) run() {
 	pulse := time.NewTicker(leadEvery)
 	defer pulse.Stop()
 	var retained, swept, checked time.Time
+	if l.deliveries != nil {
+		l.deliveries.begin()
+	}
 	for l.ctx.Err() == nil {
 		l.maybeHandOver()
 		if l.shard == catalog.CatalogShard {
 			l.e.bootstrap(l.ctx, l.term)
 		} else {
 			l.reconcile()
+			l.expireTransactions()
 			l.sweep()
 			l.yieldForSpace()
 			if time.Since(retained) >= l.e.opt.RetentionCheck {

@@ -87,6 +87,25 @@ const (
 	// groupSweepEvery is how often leaders look for expired offsets.
 	groupSweepEvery = 10 * time.Minute
 
+	// enlistTimeout bounds how long a batch or an offset waits until its transaction is known to its partition or group: two
+	// elections. Its client sends it again.
+	enlistTimeout = 10 * time.Second
+
+	// stableWait bounds how long FetchOffsets waits for an open transaction: the heartbeats of the same connection wait
+	// behind it.
+	stableWait = 100 * time.Millisecond
+
+	// deliveriesMax ids of a shard have their decisions delivered side by side; undeliveredMax decisions are looked at when
+	// a leadership begins, deliverTimeout is given to one shard, and the pauses to a shard that did not answer.
+	deliveriesMax   = 64
+	undeliveredMax  = 1 << 20
+	deliverTimeout  = 5 * time.Second
+	deliverPauseMin = 20 * time.Millisecond
+	deliverPauseMax = time.Second
+
+	// expireNamesMax transactional ids are named in one TxnExpire: the apply closes what they hold on the shard.
+	expireNamesMax = 100
+
 	// createChunk is how many partitions are created before their results are awaited.
 	createChunk = 256
 )

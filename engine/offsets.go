@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 
-	"github.com/tallymq/tallymq/consensus/journal"
 	"github.com/tallymq/tallymq/engine/batch"
 	"github.com/tallymq/tallymq/engine/broker"
 	"github.com/tallymq/tallymq/engine/partition"
@@ -32,25 +31,34 @@ func (e *Engine) ListOffset(ctx context.Context, q broker.OffsetQuery) (broker.O
 	if err != nil {
 		return broker.OffsetAnswer{}, err
 	}
+	end := h.Next // of what the asker may read
+	if q.Committed {
+		end = h.Stable()
+	}
+	none := broker.OffsetAnswer{Offset: -1, Timestamp: -1, Epoch: broker.NoEpoch}
 	switch q.Timestamp {
 	case broker.TimestampEarliest:
 		return broker.OffsetAnswer{Offset: h.Start, Timestamp: -1, Epoch: h.EpochAt(h.Start)}, nil
 	case broker.TimestampLatest:
-		return broker.OffsetAnswer{Offset: h.Next, Timestamp: -1, Epoch: h.Epoch}, nil
+		return broker.OffsetAnswer{Offset: end, Timestamp: -1, Epoch: h.Epoch}, nil
 	case broker.TimestampMax:
 		b, ok, err := partition.MaxTimestampIn(r.rows, &h)
 		if err != nil {
 			return broker.OffsetAnswer{}, broker.Errorf(broker.CodeCorrupt, "list offsets", q.Partition.String(), "%w", err)
 		}
-		if !ok {
-			return broker.OffsetAnswer{Offset: -1, Timestamp: -1, Epoch: broker.NoEpoch}, nil
+		if !ok || b.MaxAt >= end {
+			return none, nil
 		}
 		return broker.OffsetAnswer{Offset: max(b.MaxAt, h.Start), Timestamp: b.MaxTimestamp, Epoch: b.Epoch}, nil
 	}
 	if q.Timestamp < 0 {
 		return broker.OffsetAnswer{}, broker.Errorf(broker.CodeUnsupported, "list offsets", q.Partition.String(), "timestamp %d", q.Timestamp)
 	}
-	return e.offsetAt(r, &h, q)
+	answer, err := e.offsetAt(r, &h, q)
+	if err == nil && answer.Offset >= end {
+		return none, nil
+	}
+	return answer, err
 }
 
 // offsetAt finds the first record at or above the log start with a timestamp of at least
@@ -66,7 +74,7 @@ func (e *Engine) offsetAt(r *replica, h *partition.Head, q broker.OffsetQuery) (
 		if !ok {
 			return answer, nil
 		}
-		if buf, err = e.opt.Journal.ReadPayload(uint64(r.shard), r.id, journal.Name(b.Name), buf[:0]); err != nil {
+		if buf, err = r.payload(&b, buf[:0]); err != nil {
 			return answer, payloadError(err, q.Partition)
 		}
 		serve(buf, &b)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -72,7 +73,7 @@ func (e *Engine) plan(ctx context.Context, r *broker.Read, limit int64) *reading
 	n := len(r.Partitions)
 	p := &reading{results: make([]broker.ReadPartitionResult, n), batches: make([][]partition.Batch, n), from: make([]*replica, n), heads: make([]partition.Head, n)}
 	for i := range r.Partitions {
-		if err := e.planOne(ctx, &r.Partitions[i], p, i, limit); err != nil {
+		if err := e.planOne(ctx, &r.Partitions[i], p, i, limit, r.Committed); err != nil {
 			p.results[i].Err = err
 			p.failed = true
 		}
@@ -80,7 +81,7 @@ func (e *Engine) plan(ctx context.Context, r *broker.Read, limit int64) *reading
 	return p
 }
 
-func (e *Engine) planOne(ctx context.Context, q *broker.ReadPartition, p *reading, i int, limit int64) error {
+func (e *Engine) planOne(ctx context.Context, q *broker.ReadPartition, p *reading, i int, limit int64, committed bool) error {
 	res := &p.results[i]
 	res.HighWatermark, res.LastStableOffset, res.LogStartOffset = -1, -1, -1
 	r, h, _, err := e.leading(ctx, q.Partition, "read")
@@ -101,12 +102,16 @@ func (e *Engine) planOne(ctx context.Context, q *broker.ReadPartition, p *readin
 			return e.notLeader(r.shard, "read", q.Partition.String())
 		}
 	}
-	res.HighWatermark, res.LastStableOffset, res.LogStartOffset = h.Next, h.Next, h.Start
+	res.HighWatermark, res.LastStableOffset, res.LogStartOffset = h.Next, h.Stable(), h.Start
 	if q.Offset > h.Next || q.Offset < h.Start {
 		return broker.Errorf(broker.CodeOffsetOutOfRange, "read", q.Partition.String(), "offset %d is not in %d..%d", q.Offset, h.Start, h.Next)
 	}
 	p.from[i], p.heads[i] = r, h
-	if q.Offset == h.Next || p.size >= limit {
+	end := h.Next // of what may be read
+	if committed {
+		end = h.Stable()
+	}
+	if q.Offset >= end || p.size >= limit {
 		return nil
 	}
 	most := int64(actReadShort.Most(int(min(int64(q.MaxBytes), limit-p.size))))
@@ -117,6 +122,9 @@ func (e *Engine) planOne(ctx context.Context, q *broker.ReadPartition, p *readin
 		// trimmed, or replaced by a snapshot, in between. Never skip offsets in silence.
 		if b.Base > next {
 			gap = true
+			return false
+		}
+		if b.Base >= end {
 			return false
 		}
 		next = b.Last + 1
@@ -135,11 +143,40 @@ func (e *Engine) planOne(ctx context.Context, q *broker.ReadPartition, p *readin
 	if err != nil {
 		return broker.Errorf(broker.CodeCorrupt, "read", q.Partition.String(), "rows: %w", err)
 	}
+	if committed && size > 0 {
+		if err := p.tellAborted(i); err != nil {
+			for _, b := range p.batches[i] {
+				p.size -= int64(b.Name.Length)
+			}
+			p.batches[i] = nil
+			return err
+		}
+	}
 	if gap || next == q.Offset {
 		if size > 0 {
 			return nil // what was found before the gap is right
 		}
 		return broker.Errorf(broker.CodeUnavailable, "read", q.Partition.String(), "the log changed while offset %d was looked for", q.Offset)
+	}
+	return nil
+}
+
+// tellAborted adds what a read_committed reader must skip in the batches found. It looks at the list of aborted transactions
+// after the batches: what is trimmed in between takes their rows with it, and is noticed by that.
+func (p *reading) tellAborted(i int) error {
+	bs, h := p.batches[i], &p.heads[i]
+	if !slices.ContainsFunc(bs, func(b partition.Batch) bool { return b.Transactional() && !b.IsMarker() }) {
+		return nil
+	}
+	aborted, err := partition.Aborted(p.from[i].rows, h, bs[0].Base, bs[len(bs)-1].Last+1)
+	if err != nil {
+		return broker.Errorf(broker.CodeCorrupt, "read", h.Partition.String(), "rows: %w", err)
+	}
+	if b, ok, err := partition.FindBatch(p.from[i].rows, h, bs[0].Last); err != nil || !ok || b.Base != bs[0].Base {
+		return broker.Errorf(broker.CodeUnavailable, "read", h.Partition.String(), "the log changed while offset %d was read: %v", bs[0].Base, err)
+	}
+	for _, a := range aborted {
+		p.results[i].Aborted = append(p.results[i].Aborted, broker.AbortedTransaction{Producer: broker.ProducerID(a.ProducerID), First: broker.Offset(a.First)})
 	}
 	return nil
 }
@@ -202,7 +239,7 @@ func (e *Engine) fetch(ctx context.Context, p *reading, until time.Time) (*broke
 			b := &p.batches[i][k]
 			from := len(out)
 			var err error
-			out, err = e.opt.Journal.ReadPayload(uint64(p.from[i].shard), p.from[i].id, journal.Name(b.Name), out)
+			out, err = p.from[i].payload(b, out)
 			if err != nil {
 				out = out[:from]
 				// What was read so far is right and may be returned; the rest is an error.
@@ -224,6 +261,14 @@ func (e *Engine) fetch(ctx context.Context, p *reading, until time.Time) (*broke
 			readBuffers.Put(&out)
 		}
 	}), nil
+}
+
+// payload appends a batch's bytes as they are stored; serve makes them ready for the wire.
+func (r *replica) payload(b *partition.Batch, dst []byte) ([]byte, error) {
+	if b.IsMarker() {
+		return b.AppendMarker(dst), nil
+	}
+	return r.e.opt.Journal.ReadPayload(uint64(r.shard), r.id, journal.Name(b.Name), dst)
 }
 
 func payloadError(err error, p broker.Partition) error {

@@ -16,10 +16,12 @@ import (
 	"github.com/tallymq/tallymq/engine/group"
 	"github.com/tallymq/tallymq/engine/partition"
 	"github.com/tallymq/tallymq/engine/store"
+	"github.com/tallymq/tallymq/engine/transaction"
+	"github.com/tallymq/tallymq/txn/coordinator"
 )
 
 // replica is one replica's state: pure machines in memory, their rows in the store. The
-// catalog's shard has only the catalog, every other shard only partitions and groups.
+// catalog's shard has only the catalog, every other shard only partitions, groups and transactional ids.
 //
 // Apply runs on one goroutine of consensus. Readers see heads published after the rows
 // were committed, and groups under the lock.
@@ -33,11 +35,14 @@ type replica struct {
 	parts *partition.Machine
 	cat   *catalog.Machine
 	grps  *group.Machine
+	txns  *transaction.Machine
 	heads map[broker.Partition]*partition.Head // as of the last commit
 
 	term    atomic.Uint64 // greatest leader term applied
 	applied atomic.Uint64
 	clock   atomic.Uint64 // replicated time of the last command, ms
+	decides bool          // the batch that is applied has commands of transactions; only apply touches it
+	settled *broadcast    // after each batch that has
 	owned   atomic.Uint64 // grows after each change of which partitions there are and how they are configured
 
 	cleaning cleaning // only apply touches it
@@ -46,7 +51,7 @@ type replica struct {
 var _ consensus.Machine = (*replica)(nil)
 
 func newReplica(e *Engine, shard, id uint64) *replica {
-	return &replica{e: e, shard: broker.ShardID(shard), id: id, rows: e.opt.Store.Replica(shard, id), heads: map[broker.Partition]*partition.Head{}}
+	return &replica{e: e, shard: broker.ShardID(shard), id: id, rows: e.opt.Store.Replica(shard, id), settled: newBroadcast(), heads: map[broker.Partition]*partition.Head{}}
 }
 
 // Open loads the machines from what is durable.
@@ -78,6 +83,9 @@ func (r *replica) load(applied uint64) error {
 			return fmt.Errorf("load %v: %w", r, err)
 		}
 		if r.grps, err = group.LoadMachine(r.rows); err != nil {
+			return fmt.Errorf("load %v: %w", r, err)
+		}
+		if r.txns, err = transaction.Load(coordinator.Default(), r.rows); err != nil {
 			return fmt.Errorf("load %v: %w", r, err)
 		}
 		r.heads = make(map[broker.Partition]*partition.Head, r.parts.Len())
@@ -139,6 +147,10 @@ func (r *replica) Apply(b *consensus.ApplyBatch) error {
 		r.e.setView(r.cat.Snapshot())
 	}
 	r.e.groupsDropped(r.shard, dropped)
+	if r.decides {
+		r.decides = false
+		r.settled.fire()
+	}
 	return nil
 }
 
@@ -167,9 +179,15 @@ func (r *replica) applyOne(c *consensus.Command, w *store.Batch, results *[]byte
 	case r.cat != nil:
 		dst, err = r.cat.Apply(dst, c.Body, w)
 	case group.Owns(kind):
-		ctx := group.Context{Index: c.Index, Clock: c.Clock, Wall: c.Wall}
+		ctx := group.Context{Index: c.Index, Clock: c.Clock, Wall: c.Wall, Term: c.Term}
 		if dst, dropped, err = r.grps.Apply(dst, ctx, c.Body, w); err == nil {
 			r.parts.Fold(c.Body, dst[from:])
+		}
+	case transaction.Owns(kind):
+		ctx := transaction.Context{Term: c.Term, Clock: c.Clock}
+		if dst, err = r.txns.Apply(ctx, c.Body, participants{r, c, w}, w, dst); err == nil {
+			r.parts.Fold(c.Body, dst[from:])
+			r.decides = true
 		}
 	default:
 		ctx := partition.Context{Index: c.Index, Position: c.Position, Term: c.Term, Clock: c.Clock, Wall: c.Wall}

@@ -2,8 +2,7 @@
 //
 // A Window is what one partition remembers of one idempotent producer: its epoch and its last five batches. Beside it
 // are the words of transactions: numbers, decisions, grants, refusals. Package coordinator numbers and decides them,
-// package participant is what a partition or a group knows of them. No server applies those two yet: transactional
-// requests are refused. TestAtomic (atomic_test.go) runs all three together.
+// package participant is what a partition or a group knows of them. Package engine applies them. TestAtomic (atomic_test.go) runs all three together.
 //
 // It promises: (1) Check and Record are functions of the window and their arguments alone; (2) a batch is appended only
 // if its first sequence follows the last one recorded, or begins an epoch at 0, or the window knows nothing of the

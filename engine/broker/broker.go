@@ -10,6 +10,7 @@ type Broker interface {
 	Topics
 	Logs
 	Producers
+	Transactions
 	Groups
 	Operations
 }

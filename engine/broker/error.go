@@ -53,7 +53,7 @@ const (
 	CodeDuplicateSequence // older than the window: it was appended, its offset is forgotten
 	CodeProducerFenced    // a newer epoch of this producer exists (INVALID_PRODUCER_EPOCH)
 	CodeUnknownProducer
-	CodeTransactionsUnsupported // transactional requests, until transactions exist
+	CodeTransactionsUnsupported // transactional requests to a broker that has no transactions
 	// Groups.
 	CodeNotCoordinator
 	CodeCoordinatorLoading

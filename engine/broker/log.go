@@ -35,6 +35,10 @@ type Append struct {
 	// Batch is one record batch of format v2 as the client sent it. The engine
 	// validates it whole. Borrowed until Done.
 	Batch []byte
+	// TransactionalID names the producer of a transactional batch. Implicit (second protocol version): the partition is
+	// added to the transaction, and the transaction begun, by the append itself.
+	TransactionalID string
+	Implicit        bool
 	// Deadline bounds the wait for a result; then Done gets CodeOutcomeUnknown.
 	Deadline time.Time
 	Done     func(AppendResult, error)
@@ -98,9 +102,17 @@ type ReadPartitionResult struct {
 	// for LogAppendTime, timestamp and CRC are in place.
 	Batches [][]byte
 	Size    int // bytes in Batches
+	// Aborted are the aborted transactions of which Batches have records, by first offset; with Committed only.
+	Aborted []AbortedTransaction
 	// Diverging is set, and Batches empty, when the client's log diverges from ours: the
 	// last epoch not above the client's and where it ends here.
 	Diverging *EpochAnswer
+}
+
+// AbortedTransaction says that the producer's records from First on, up to its next marker, were aborted.
+type AbortedTransaction struct {
+	Producer ProducerID
+	First    Offset
 }
 
 // Special timestamps of ListOffsets.

@@ -1416,6 +1416,7 @@ type TxnAdd struct {
 	ConnectionTerm  uint64
 	ConnectionCount uint64
 	Verify          bool // changes nothing: grants only what was added before
+	GroupsHere      bool // the groups among the participants live on this shard
 	Participants    []TxnParticipant
 }
 
@@ -1434,6 +1435,7 @@ func (m *TxnAdd) AppendTo(dst []byte) []byte {
 	dst = binary.BigEndian.AppendUint64(dst, uint64(m.ConnectionTerm))
 	dst = binary.BigEndian.AppendUint64(dst, uint64(m.ConnectionCount))
 	dst = appendBool(dst, m.Verify)
+	dst = appendBool(dst, m.GroupsHere)
 	dst = binary.BigEndian.AppendUint32(dst, uint32(len(m.Participants)))
 	for i := range m.Participants {
 		dst = m.Participants[i].appendTo(dst)
@@ -1456,6 +1458,7 @@ func (m *TxnAdd) Decode(b []byte) error {
 	m.ConnectionTerm = uint64(d.u64())
 	m.ConnectionCount = uint64(d.u64())
 	m.Verify = d.bool()
+	m.GroupsHere = d.bool()
 	m.Participants = nil
 	if n := d.count(24); n > 0 {
 		m.Participants = make([]TxnParticipant, n)
@@ -1468,7 +1471,7 @@ func (m *TxnAdd) Decode(b []byte) error {
 
 // String is one line.
 func (m *TxnAdd) String() string {
-	return fmt.Sprintf("TxnAdd Name=%q Slot=%v SlotVersion=%v ProducerID=%v Epoch=%v Protocol=%v ConnectionTerm=%v ConnectionCount=%v Verify=%v Participants=%v", m.Name, m.Slot, m.SlotVersion, m.ProducerID, m.Epoch, m.Protocol, m.ConnectionTerm, m.ConnectionCount, m.Verify, m.Participants)
+	return fmt.Sprintf("TxnAdd Name=%q Slot=%v SlotVersion=%v ProducerID=%v Epoch=%v Protocol=%v ConnectionTerm=%v ConnectionCount=%v Verify=%v GroupsHere=%v Participants=%v", m.Name, m.Slot, m.SlotVersion, m.ProducerID, m.Epoch, m.Protocol, m.ConnectionTerm, m.ConnectionCount, m.Verify, m.GroupsHere, m.Participants)
 }
 
 // TxnParticipant names a partition, or a group, and then the rest is zero.

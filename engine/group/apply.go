@@ -9,8 +9,8 @@ import (
 	"github.com/tallymq/tallymq/engine/keyspace"
 )
 
-// Apply applies one encoded command, writes the rows that changed and appends the encoded result (GroupResult or
-// OffsetResult) to dst. Dropped names groups that are gone now: tell the coordinator (Deleted). A refusal is a result;
+// Apply applies one encoded command, writes the rows that changed and appends the encoded result (GroupResult,
+// OffsetResult or TxnOfferResult) to dst. Dropped names groups that are gone now: tell the coordinator (Deleted). A refusal is a result;
 // an error means that the bytes cannot be decoded, and the replica must stop.
 func (m *Machine) Apply(dst []byte, ctx Context, body []byte, w keyspace.Writer) (result []byte, dropped []string, err error) {
 	msg, err := command.Decode(body)
@@ -27,6 +27,8 @@ func (m *Machine) Apply(dst []byte, ctx Context, body []byte, w keyspace.Writer)
 		r = m.commit(ctx, c, w)
 	case *command.OffsetDelete:
 		r = m.deleteOffsets(c, w)
+	case *command.TxnOffer:
+		r = m.offer(ctx, c, w)
 	case *command.GroupSweep:
 		r, dropped = m.sweep(ctx, c, w)
 	default:
@@ -85,7 +87,7 @@ func (m *Machine) delete(c *command.GroupDelete, w keyspace.Writer) (*command.Gr
 	switch {
 	case !ok:
 		return &command.GroupResult{Code: broker.CodeGroupNotFound}, nil
-	case g.state.Phase != PhaseEmpty:
+	case g.state.Phase != PhaseEmpty, len(g.txns.Holds()) > 0: // an open transaction may be about to move its positions
 		return &command.GroupResult{Code: broker.CodeGroupNotEmpty, Version: g.state.Version}, nil
 	case c.ExpectedVersion != 0 && c.ExpectedVersion != g.state.Version:
 		return &command.GroupResult{Code: broker.CodeNotCoordinator, Version: g.state.Version}, nil
@@ -107,6 +109,11 @@ func (m *Machine) commit(ctx Context, c *command.OffsetCommit, w keyspace.Writer
 		return &command.OffsetResult{Code: code}
 	}
 	r := &command.OffsetResult{Codes: make([]broker.Code, len(c.Offsets))}
+	written := uint64(0)
+	if g != nil && g.txns.Len() > 0 { // else no pending offset is there to be earlier or later than this one
+		m.versions++
+		written = m.versions
+	}
 	for i := range c.Offsets {
 		it := &c.Offsets[i]
 		if r.Codes[i] = checkItem(it); r.Codes[i] != broker.CodeNone {
@@ -114,16 +121,22 @@ func (m *Machine) commit(ctx Context, c *command.OffsetCommit, w keyspace.Writer
 		}
 		if g == nil {
 			// Offsets alone make a group that nobody is a member of.
-			g = m.put(&State{Group: strings.Clone(c.Group), Phase: PhaseEmpty, Since: ctx.Clock})
-			w.Set(keyspace.AppendGroupKey(nil, c.Group), g.state.AppendTo(nil))
+			g = m.putEmpty(ctx, c.Group, w)
 		}
 		p := position{it.TopicID, strings.Clone(it.Topic), it.Partition}
 		o := Offset{Offset: it.Offset, Epoch: it.LeaderEpoch, Metadata: strings.Clone(it.Metadata), CommittedAt: ctx.Clock,
-			RetentionMs: max(c.RetentionMs, -1)}
+			RetentionMs: max(c.RetentionMs, -1), Written: written}
 		m.setOffset(g, p, o)
 		w.Set(p.key(c.Group), o.appendTo(nil))
 	}
 	return r
+}
+
+// putEmpty makes a group that nobody is a member of, as offsets and transactions do.
+func (m *Machine) putEmpty(ctx Context, name string, w keyspace.Writer) *stored {
+	g := m.put(&State{Group: strings.Clone(name), Phase: PhaseEmpty, Since: ctx.Clock})
+	w.Set(keyspace.AppendGroupKey(nil, name), g.state.AppendTo(nil))
+	return g
 }
 
 // checkItem refuses an offset that could never be read back as what it was.

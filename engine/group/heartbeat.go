@@ -70,6 +70,19 @@ func (g *group) mayCommit(who broker.GroupMember) broker.Code {
 	return broker.CodeNone
 }
 
+// mayOffer is mayCommit for the offsets of a transaction: its producer may come from outside of a group that has members,
+// as clients do that know no group metadata (before KIP-447).
+func mayOffer(s *State, generation broker.Generation, id, instance string) broker.Code {
+	if generation < 0 && id == "" && instance == "" {
+		return broker.CodeNone
+	}
+	code := mayCommit(s, generation, id, instance)
+	if code == broker.CodeRebalanceInProgress { // the generation is the right one, and what it read is read
+		return broker.CodeNone
+	}
+	return code
+}
+
 // mayCommit is the fence in apply, against the stored state (nil: none): it holds also for a commit that was let
 // through, and was then overtaken by a new generation.
 func mayCommit(s *State, generation broker.Generation, id, instance string) broker.Code {

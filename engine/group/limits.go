@@ -31,6 +31,9 @@ const (
 	SessionTimeoutMax            = int64(30 * time.Minute / time.Millisecond) // group.max.session.timeout.ms
 	NewMemberJoinTimeout         = int64(5 * time.Minute / time.Millisecond)  // fixed in Kafka
 	EmptyGroupGrace              = uint64(5 * time.Minute / time.Millisecond) // a group without members and offsets is kept so long
+	// HoldRetention is how long a group remembers that a producer's transaction has ended: longer than a grant of that
+	// transaction can be on its way, so that none of them opens it again.
+	HoldRetention = int64(24 * time.Hour / time.Millisecond)
 	// DeletedTopicGrace protects offsets just committed from a leader whose view of the catalog is older than their topic,
 	// and which therefore takes it for deleted. It does not replace the look that GroupSweep's proposer owes.
 	DeletedTopicGrace       = uint64(time.Minute / time.Millisecond)

@@ -9,6 +9,7 @@ import (
 	"github.com/tallymq/tallymq/engine/broker"
 	"github.com/tallymq/tallymq/engine/command"
 	"github.com/tallymq/tallymq/engine/keyspace"
+	"github.com/tallymq/tallymq/txn/participant"
 )
 
 // Context is where and when a command is applied.
@@ -16,6 +17,7 @@ type Context struct {
 	Index uint64
 	Clock uint64 // replicated time, ms
 	Wall  int64  // proposer's wall clock, ms since 1970
+	Term  uint64 // of the leader under whom it was proposed, 0 if none
 }
 
 // Machine is the applied state of all groups of a shard. It is not safe for concurrent use; a State that it hands out
@@ -24,7 +26,8 @@ type Machine struct {
 	groups map[string]*stored
 	names  []string               // sorted
 	topics map[broker.TopicID]int // how many offsets each topic has
-	// versions is the last version given to a stored group; no version is given twice, whatever is deleted.
+	// versions is the last version given to a stored group, or place given to a commit of offsets; none is given twice,
+	// whatever is deleted.
 	versions uint64
 	digest   uint64
 	cursor   cursorPosition
@@ -36,6 +39,7 @@ type stored struct {
 	subscribed map[string]bool // topics its members consume; nil: not known
 	offsets    map[position]Offset
 	order      []position // the keys of offsets, sorted
+	txns       participant.Group
 }
 
 // NewMachine is the machine of a replica without rows.
@@ -44,7 +48,9 @@ func NewMachine() *Machine {
 }
 
 // Owns says whether a kind of command is this machine's.
-func Owns(k command.Kind) bool { return k >= command.KindGroupStore && k <= command.KindGroupSweep }
+func Owns(k command.Kind) bool {
+	return k >= command.KindGroupStore && k <= command.KindGroupSweep || k == command.KindTxnOffer
+}
 
 // Group finds a stored group.
 func (m *Machine) Group(name string) (*State, bool) {
@@ -111,6 +117,9 @@ func (m *Machine) Dump() string {
 		for _, p := range g.order {
 			fmt.Fprintf(&b, "  offset %v %v\n", p, g.offsets[p])
 		}
+		if g.txns.Len() > 0 {
+			fmt.Fprintf(&b, "  transactions: %s\n", strings.ReplaceAll(g.txns.Describe(), "\n", "\n  "))
+		}
 	}
 	return b.String()
 }
@@ -138,6 +147,10 @@ func (m *Machine) forget(name string, w keyspace.Writer) {
 	i, _ := slices.BinarySearch(m.names, name)
 	m.names = slices.Delete(m.names, i, i+1)
 	w.Delete(keyspace.AppendGroupKey(nil, name))
+	if g.txns.Len() > 0 {
+		lo, hi := keyspace.GroupHoldRange(name)
+		w.DeleteRange(lo, hi)
+	}
 	if len(g.order) > 0 {
 		lo, hi := keyspace.GroupOffsetRange(name)
 		w.DeleteRange(lo, hi)

@@ -40,6 +40,9 @@ type Offset struct {
 	CommittedAt uint64
 	// RetentionMs is what the committer asked for; −1: the configured time.
 	RetentionMs int64
+	// Written is the place among the commits of the shard; 0 if no transaction could be open on the group then, so that
+	// every pending offset is a later one.
+	Written uint64
 }
 
 // String prints one line.
@@ -54,15 +57,31 @@ func (o Offset) String() string {
 	return s
 }
 
+// offsetVersion is the format with Written behind the rest.
+const offsetVersion = 2
+
 func (o Offset) appendTo(b []byte) []byte {
-	b = appendU32(appendU64(append(b, formatVersion), uint64(o.Offset)), uint32(o.Epoch))
-	return appendText(appendU64(appendU64(b, o.CommittedAt), uint64(o.RetentionMs)), o.Metadata)
+	version := byte(formatVersion)
+	if o.Written > 0 {
+		version = offsetVersion
+	}
+	b = appendU32(appendU64(append(b, version), uint64(o.Offset)), uint32(o.Epoch))
+	b = appendText(appendU64(appendU64(b, o.CommittedAt), uint64(o.RetentionMs)), o.Metadata)
+	if o.Written > 0 {
+		b = appendU64(b, o.Written)
+	}
+	return b
 }
 
 func decodeOffset(b []byte) (Offset, error) {
 	c := &cursor{b: b}
-	c.failed = c.u8() != formatVersion
+	version := c.u8()
+	c.failed = version != formatVersion && version != offsetVersion
 	o := Offset{Offset: broker.Offset(c.u64()), Epoch: broker.LeaderEpoch(c.u32()), CommittedAt: c.u64(), RetentionMs: int64(c.u64()), Metadata: c.text()}
+	if version == offsetVersion {
+		o.Written = c.u64()
+		c.failed = c.failed || o.Written == 0
+	}
 	return o, c.end("offset")
 }
 

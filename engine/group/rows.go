@@ -48,6 +48,9 @@ func LoadMachine(rows keyspace.Reader) (*Machine, error) {
 	if err := m.scan(rows, keyspace.TableOffset, m.loadOffset); err != nil {
 		return nil, fmt.Errorf("load groups: %w", err)
 	}
+	if err := m.scan(rows, keyspace.TableGroupHold, m.loadHold); err != nil {
+		return nil, fmt.Errorf("load groups: %w", err)
+	}
 	return m, nil
 }
 

@@ -51,6 +51,7 @@ func (m *Machine) sweep(ctx Context, c *command.GroupSweep, w keyspace.Writer) (
 		if budget = m.sweepOffsets(ctx, c, name, g, gone, budget, w); budget == 0 {
 			break // the cursor is inside the group, or at its end
 		}
+		m.expireHolds(ctx, name, g, w)
 		if budget--; g.finished(ctx.Clock) {
 			m.forget(name, w)
 			dropped = append(dropped, name)
@@ -62,7 +63,7 @@ func (m *Machine) sweep(ctx Context, c *command.GroupSweep, w keyspace.Writer) (
 
 // sweepOffsets looks at the offsets of one group behind the cursor, one unit of budget each, and gives the budget left.
 func (m *Machine) sweepOffsets(ctx Context, c *command.GroupSweep, name string, g *stored, gone map[broker.TopicID]bool, budget int, w keyspace.Writer) int {
-	i := 0
+	i, held := 0, len(g.txns.Holds()) > 0
 	if m.cursor.begun {
 		var at bool
 		if i, at = slices.BinarySearchFunc(g.order, m.cursor.after, position.compare); at {
@@ -73,7 +74,7 @@ func (m *Machine) sweepOffsets(ctx Context, c *command.GroupSweep, name string, 
 		p := g.order[i]
 		m.cursor.after, m.cursor.begun = p, true
 		old := ctx.Clock >= g.offsets[p].CommittedAt+DeletedTopicGrace
-		if gone[p.topic] && old || g.expired(p, ctx.Clock, c.OffsetsRetentionMs) {
+		if gone[p.topic] && old || !held && g.expired(p, ctx.Clock, c.OffsetsRetentionMs) {
 			m.dropOffset(name, g, p, w)
 			continue
 		}
@@ -108,5 +109,5 @@ func (g *stored) expired(p position, clock uint64, retentionMs int64) bool {
 // finished says whether a group holds nothing any more. One that became empty just now is kept for a while: its members
 // may be restarting.
 func (g *stored) finished(clock uint64) bool {
-	return g.state.Phase == PhaseEmpty && len(g.order) == 0 && clock >= g.state.Since && clock-g.state.Since >= EmptyGroupGrace
+	return g.state.Phase == PhaseEmpty && len(g.order) == 0 && g.txns.Len() == 0 && clock >= g.state.Since && clock-g.state.Since >= EmptyGroupGrace
 }

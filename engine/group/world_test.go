@@ -60,14 +60,7 @@ func (w *world) apply(msg command.Message) command.Message {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.rows.Commit()
-	again, err := LoadMachine(w.rows)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	if got, want := again.String()+again.Dump(), w.m.String()+w.m.Dump(); got != want {
-		w.t.Fatalf("loaded from rows:\n%s\nin memory:\n%s", got, want)
-	}
+	w.commitRows()
 	for _, g := range dropped {
 		fmt.Fprintf(&w.out, "dropped %s\n", g)
 		w.step(Deleted{Group: g})
@@ -77,6 +70,18 @@ func (w *world) apply(msg command.Message) command.Message {
 		w.t.Fatal(err)
 	}
 	return r
+}
+
+// commitRows commits what was written, and sees that rows and memory agree.
+func (w *world) commitRows() {
+	w.rows.Commit()
+	again, err := LoadMachine(w.rows)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if got, want := again.String()+again.Dump(), w.m.String()+w.m.Dump(); got != want {
+		w.t.Fatalf("loaded from rows:\n%s\nin memory:\n%s", got, want)
+	}
 }
 
 // step gives an event to the coordinator and carries its effects out.
@@ -286,6 +291,8 @@ func (w *world) run(d *datadriven.TestData) string {
 		for _, o := range w.m.Fetch(group, ps, func(t string) (broker.TopicID, bool) { id, ok := w.ids[t]; return id, ok }) {
 			fmt.Fprintf(&w.out, "%s-%d: %d epoch=%d %q\n", o.Topic, o.Partition, o.Offset, o.Epoch, o.Metadata)
 		}
+	case "grant", "decide", "offer", "unstable":
+		w.transact(d.Cmd, a, group)
 	case "describe":
 		w.out.WriteString(w.c.Dump())
 	case "applied":

@@ -146,12 +146,46 @@ func (m *Machine) Standing(id broker.Partition, producer broker.ProducerID, epoc
 	return Standing{}
 }
 
+// Open is the number of a producer's open hold on a partition, 0 if it has none.
+func (m *Machine) Open(id broker.Partition, producer txn.ProducerID) txn.Number {
+	if p := m.byID[id]; p != nil && p.txns != nil {
+		return p.txns.Open(producer)
+	}
+	return 0
+}
+
 // Holds are the open holds of a partition, by rising producer id.
 func (m *Machine) Holds(id broker.Partition) []participant.Hold {
 	if p := m.byID[id]; p != nil && p.txns != nil {
 		return p.txns.Holds()
 	}
 	return nil
+}
+
+// Producers are the producers that a partition remembers, by rising id.
+func (m *Machine) Producers(id broker.Partition) []broker.ProducerDescription {
+	p := m.byID[id]
+	if p == nil {
+		return nil
+	}
+	starts := map[broker.ProducerID]broker.Offset{}
+	for _, h := range m.Holds(id) {
+		starts[broker.ProducerID(h.ProducerID)] = broker.Offset(h.First)
+	}
+	all := make([]broker.ProducerDescription, 0, len(p.windows))
+	for producer, w := range p.windows { //lint:sorted below
+		d := broker.ProducerDescription{Producer: producer, Epoch: broker.ProducerEpoch(w.Epoch()), LastSequence: -1, LastTimestamp: w.LastUsed(),
+			CoordinatorEpoch: -1, TransactionStart: -1}
+		if last, ok := w.LastSequence(); ok {
+			d.LastSequence = int32(last)
+		}
+		if first, ok := starts[producer]; ok {
+			d.TransactionStart = first
+		}
+		all = append(all, d)
+	}
+	slices.SortFunc(all, func(a, b broker.ProducerDescription) int { return cmp.Compare(a.Producer, b.Producer) })
+	return all
 }
 
 // transactions makes the partition one that knows transactions.

@@ -50,6 +50,7 @@ var layers = []layer{
 	{packages: "engine/store", level: levelMachines, imports: []string{"engine/broker", "engine/keyspace"}},
 	{packages: "engine/partition", level: levelMachines, imports: machineParts},
 	{packages: "engine/group", level: levelMachines, imports: machineParts},
+	{packages: "engine/transaction", level: levelMachines, imports: machineParts},
 	{packages: "engine/catalog", level: levelMachines, imports: machineParts},
 	{packages: "engine/routing", level: levelMachines, imports: []string{"engine/broker"}},
 	{packages: "engine/queue", level: levelMachines, imports: machineParts},

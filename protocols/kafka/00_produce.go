@@ -17,17 +17,23 @@ import (
 //   - acks 1 is served as acks −1 (all). acks 0 gets no response; on an error the connection is closed, which is the only
 //     way to tell. Any other: INVALID_REQUIRED_ACKS.
 //   - A partition must come with exactly one batch, and once: else INVALID_RECORD for it, and nothing of it is appended.
-//   - A transactional id: TRANSACTIONAL_ID_AUTHORIZATION_FAILED, until transactions exist.
+//   - A transactional batch of a partition that is in no open transaction of its producer: TRANSACTION_ABORTABLE, before version
+//     11 INVALID_TXN_STATE. One of an older epoch: INVALID_PRODUCER_EPOCH.
 //   - A client that hangs up does not withdraw what it sent.
 //
 // Versions
 //   - 0 to 2 are advertised, since librdkafka takes a minimum above 0 for a broker without compression (KAFKA-18659); they are
 //     refused with UNSUPPORTED_VERSION. 3 is the first with record batches, 9 flexible.
-//   - 10 adds the current leader and its address (KIP-951). 11 changes nothing here.
-//   - 12 and 13 are not served: 12 promises transactions of version 2 (KIP-890).
+//   - 10 adds the current leader and its address (KIP-951). 11 knows TRANSACTION_ABORTABLE.
+//   - 12 is the second transaction protocol (KIP-890): a transactional batch adds its partition to the transaction.
+//   - 13 is not served: topic ids.
 func produceLayout() *layout { return parseLayout("3+:n h w [ s [ w z ] ]") }
 
-const produceVersionMin = 3
+const (
+	produceVersionMin       = 3
+	produceVersionAbortable = 11
+	produceVersionImplicit  = 12
+)
 
 // batchHeaderBytes reach up to and with the magic byte of a record batch: base offset 8, length 4, leader epoch 4, magic 1.
 const batchHeaderBytes = 17
@@ -92,8 +98,6 @@ func refuseProduce(q *kmsg.ProduceRequest) int16 {
 		return errUnsupportedVersion
 	case q.Acks != 0 && q.Acks != 1 && q.Acks != -1:
 		return errInvalidRequiredAcks
-	case q.TransactionID != nil:
-		return errTransactionalIDAuthFailed
 	}
 	return errNone
 }
@@ -130,6 +134,9 @@ func (p *produce) append(q *kmsg.ProduceRequest, named map[string]map[int32]int)
 				Partition: broker.Partition{Topic: t.ID, Index: in.Partition},
 				Batch:     in.Records,
 				Deadline:  deadline,
+
+				TransactionalID: deref(q.TransactionID),
+				Implicit:        q.Version >= produceVersionImplicit,
 				Done: func(res broker.AppendResult, err error) {
 					p.set(out, res, err)
 					p.done()
@@ -156,7 +163,7 @@ func checkBatch(t broker.TopicRef, in *kmsg.ProduceRequestTopicPartition, named 
 // set writes one partition's result. Partitions have places of their own, so any goroutine may.
 func (p *produce) set(out *kmsg.ProduceResponseTopicPartition, res broker.AppendResult, err error) {
 	if err != nil {
-		out.ErrorCode = produceErrors.code(err)
+		out.ErrorCode = inVersion(produceErrors.code(err), p.response.Version, produceVersionMin, produceVersionAbortable)
 		out.ErrorMessage = text(err)
 		if node, epoch := leader(err); node >= 0 && p.response.Version >= 10 {
 			out.CurrentLeader.LeaderID, out.CurrentLeader.LeaderEpoch = node, epoch

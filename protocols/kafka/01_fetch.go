@@ -16,6 +16,8 @@ import (
 //   - A partition that is unknown or refused answers at once, with the others as they are.
 //   - A wait ends early when the connection closes or the server stops. Of one connection one fetch is answered at a time, and the next is
 //     started when it has left: who reads slowly holds at most one answer.
+//   - read_committed ends at the last stable offset, and lists the aborted transactions of which records are returned, by their
+//     first offset. Control batches are returned as Kafka writes them; clients skip them.
 //   - Batches go to the socket as they lie in the broker's memory and are released after that.
 //   - The replica id is ignored: there are no Kafka followers here. Rack is ignored: only leaders serve.
 //

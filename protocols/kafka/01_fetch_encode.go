@@ -87,7 +87,12 @@ func (w *writer) fetchedPartition(version int16, p *fetchedPartition) {
 	if version >= 5 {
 		w.int64(int64(p.LogStartOffset))
 	}
-	w.array(0) // aborted transactions: none until there are any
+	w.array(len(p.Aborted))
+	for _, a := range p.Aborted {
+		w.int64(int64(a.Producer))
+		w.int64(int64(a.First))
+		w.tags(0)
+	}
 	if version >= 11 {
 		w.int32(-1) // preferred read replica
 	}

@@ -5,11 +5,11 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// FindCoordinator (key 10): the node to talk to about a group.
+// FindCoordinator (key 10): the node to talk to about a group or a transactional id.
 //
 // Behaviour
 //   - Type 0 (group): the leader of the group's shard; COORDINATOR_NOT_AVAILABLE when there is none.
-//   - Type 1 (transaction): TRANSACTIONAL_ID_AUTHORIZATION_FAILED, which no client retries. Any other type: INVALID_REQUEST.
+//   - Type 1 (transaction): the same, of the transactional id's shard. Any other type: INVALID_REQUEST.
 //
 // Versions
 //   - 1 types and a message; 3 flexible; 4 several keys; 5 nothing here; 6 share groups (KIP-932), which are refused.
@@ -43,7 +43,7 @@ func coordinatorOf(r *request, kind int8, key string) kmsg.FindCoordinatorRespon
 	case coordinatorGroup:
 		n, err = r.server.broker.Coordinator(r.ctx, key)
 	case coordinatorTransaction:
-		err = broker.Errorf(broker.CodeTransactionsUnsupported, "find coordinator", "transactional id "+key, "transactions are not offered yet")
+		n, err = r.server.broker.TransactionCoordinator(r.ctx, key)
 	default:
 		err = broker.Errorf(broker.CodeInvalidRequest, "find coordinator", key, "coordinator type %d is not offered", kind)
 	}

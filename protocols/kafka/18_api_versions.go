@@ -12,12 +12,11 @@ import (
 //   - Lists exactly what is served, sorted by key.
 //   - A version above ours is answered in version 0 with UNSUPPORTED_VERSION and our range for this key (KIP-511), so that the
 //     client asks again.
-//   - No feature is supported or finalized yet. The epoch of finalized features is −1, at which clients ignore them; so nobody
-//     switches to a transaction protocol that is not there.
+//   - transaction.version 2 is supported and finalized: clients that know KIP-890 speak the second transaction protocol.
 //   - A software name or version with odd characters: INVALID_REQUEST.
 //
 // Versions
-//   - 3 flexible, software name and version, features; 4 minimal versions of 0 for features (none). The response's header is never flexible.
+//   - 3 flexible, software name and version, features; 4 minimal versions of 0 for features: before it such a feature is not named as supported. The response's header is never flexible.
 func apiVersionsLayout() *layout { return parseLayout("3+:s 3+:s") }
 
 func apiVersions(r *request, q *kmsg.ApiVersionsRequest) kmsg.Response {
@@ -30,8 +29,21 @@ func apiVersions(r *request, q *kmsg.ApiVersionsRequest) kmsg.Response {
 		resp.ApiKeys = append(resp.ApiKeys, a.versions())
 	}
 	slices.SortFunc(resp.ApiKeys, func(a, b kmsg.ApiVersionsResponseApiKey) int { return int(a.ApiKey) - int(b.ApiKey) })
+	if q.Version >= 4 {
+		resp.SupportedFeatures = []kmsg.ApiVersionsResponseSupportedFeature{{Name: featureTransactions, MinVersion: 0, MaxVersion: featureTransactionsLevel}}
+	}
+	resp.FinalizedFeaturesEpoch = 0 // at −1 clients ignore them
+	resp.FinalizedFeatures = []kmsg.ApiVersionsResponseFinalizedFeature{
+		{Name: featureTransactions, MaxVersionLevel: featureTransactionsLevel, MinVersionLevel: featureTransactionsLevel},
+	}
 	return resp
 }
+
+// The feature of KIP-890, and its level that every node of this program can serve.
+const (
+	featureTransactions      = "transaction.version"
+	featureTransactionsLevel = 2
+)
 
 func apiVersionsUnknown(r *request) kmsg.Response {
 	resp := kmsg.NewPtrApiVersionsResponse()

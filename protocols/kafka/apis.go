@@ -23,6 +23,11 @@ const (
 	keyDeleteRecords        int16 = 21
 	keyInitProducerID       int16 = 22
 	keyOffsetForLeaderEpoch int16 = 23
+	keyAddPartitionsToTxn   int16 = 24
+	keyAddOffsetsToTxn      int16 = 25
+	keyEndTxn               int16 = 26
+	keyWriteTxnMarkers      int16 = 27
+	keyTxnOffsetCommit      int16 = 28
 	keyDescribeConfigs      int16 = 32
 	keyAlterConfigs         int16 = 33
 	keyDescribeLogDirs      int16 = 35
@@ -35,6 +40,9 @@ const (
 	keyOffsetDelete         int16 = 47
 	keyDescribeQuorum       int16 = 55
 	keyDescribeCluster      int16 = 60
+	keyDescribeProducers    int16 = 61
+	keyDescribeTransactions int16 = 65
+	keyListTransactions     int16 = 66
 	keyDescribePartitions   int16 = 75
 )
 
@@ -55,10 +63,10 @@ func on[Q kmsg.Request](h func(*request, Q) kmsg.Response) func(*request) answer
 	return func(r *request) answer { return message{h(r, r.body.(Q))} }
 }
 
-// newAPIs lists what is served. Maximal versions are those of Apache Kafka 4.1, less what needs transactions or KIP-848.
+// newAPIs lists what is served. Maximal versions are those of Apache Kafka 4.1, less what needs KIP-848.
 func newAPIs(s *Server) map[int16]*api {
 	list := []*api{
-		{key: keyProduce, min: 0, max: 11, layout: produceLayout()}, // by produce, on the reader's goroutine
+		{key: keyProduce, min: 0, max: 12, layout: produceLayout()}, // by produce, on the reader's goroutine
 		{key: keyFetch, min: 4, max: 16, layout: fetchLayout(), handle: fetch, waits: true},
 		{key: keyListOffsets, min: 1, max: 10, layout: listOffsetsLayout(), handle: on(listOffsets)},
 		{key: keyMetadata, min: 0, max: 13, layout: metadataLayout(), handle: on(metadata)},
@@ -77,6 +85,11 @@ func newAPIs(s *Server) map[int16]*api {
 		{key: keyDeleteRecords, min: 0, max: 2, layout: deleteRecordsLayout(), handle: on(deleteRecords)},
 		{key: keyInitProducerID, min: 0, max: 5, layout: initProducerIDLayout(), handle: on(initProducerID)},
 		{key: keyOffsetForLeaderEpoch, min: 2, max: 4, layout: offsetForLeaderEpochLayout(), handle: on(offsetForLeaderEpoch)},
+		{key: keyAddPartitionsToTxn, min: 0, max: 5, layout: addPartitionsToTxnLayout(), handle: on(addPartitionsToTxn)},
+		{key: keyAddOffsetsToTxn, min: 0, max: 4, layout: addOffsetsToTxnLayout(), handle: on(addOffsetsToTxn)},
+		{key: keyEndTxn, min: 0, max: 5, layout: endTxnLayout(), handle: on(endTxn)},
+		{key: keyWriteTxnMarkers, min: 1, max: 1, layout: writeTxnMarkersLayout(), handle: on(writeTxnMarkers)},
+		{key: keyTxnOffsetCommit, min: 0, max: 5, layout: txnOffsetCommitLayout(), handle: on(txnOffsetCommit)},
 		{key: keyDescribeConfigs, min: 1, max: 4, layout: describeConfigsLayout(), handle: on(describeConfigs)},
 		{key: keyAlterConfigs, min: 0, max: 2, layout: alterConfigsLayout(), handle: on(alterConfigs)},
 		{key: keyDescribeLogDirs, min: 1, max: 4, layout: describeLogDirsLayout(), handle: on(describeLogDirs)},
@@ -89,6 +102,9 @@ func newAPIs(s *Server) map[int16]*api {
 		{key: keyOffsetDelete, min: 0, max: 0, layout: offsetDeleteLayout(), handle: on(offsetDelete)},
 		{key: keyDescribeQuorum, min: 0, max: 2, layout: describeQuorumLayout(), handle: on(describeQuorum)},
 		{key: keyDescribeCluster, min: 0, max: 2, layout: describeClusterLayout(), handle: on(describeCluster)},
+		{key: keyDescribeProducers, min: 0, max: 0, layout: describeProducersLayout(), handle: on(describeProducers)},
+		{key: keyDescribeTransactions, min: 0, max: 0, layout: describeTransactionsLayout(), handle: on(describeTransactions)},
+		{key: keyListTransactions, min: 0, max: 2, layout: listTransactionsLayout(), handle: on(listTransactions)},
 		{key: keyDescribePartitions, min: 0, max: 0, layout: describeTopicPartitionsLayout(), handle: on(describeTopicPartitions)},
 	}
 	apis := make(map[int16]*api, len(list))

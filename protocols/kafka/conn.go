@@ -44,7 +44,7 @@ var errDraining = errors.New("the server is draining")
 func newConn(s *Server, nc net.Conn, address string) *conn {
 	c := &conn{
 		server: s, nc: nc, in: bufio.NewReaderSize(nc, headBytes), address: address,
-		client: broker.Client{Principal: broker.Anonymous, Address: peer(nc), Protocol: "kafka"},
+		client: broker.Client{Principal: broker.Anonymous, Address: peer(nc), Protocol: "kafka", Connection: s.broker.Accepted()},
 	}
 	c.changed.L = &c.mu
 	c.ctx, c.cancel = context.WithCancel(context.Background())

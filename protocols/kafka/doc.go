@@ -11,8 +11,7 @@
 // It asks of its caller: (a) listeners are handed in; (b) the Broker calls Done once for every Append, also after a
 // context ended.
 //
-// It does not authenticate, authorise, decompress or validate records, nor know transactions: what needs them is refused
-// so that clients fail at once (TRANSACTIONAL_ID_AUTHORIZATION_FAILED).
+// It does not authenticate, authorise, decompress or validate records, nor decide anything about transactions.
 //
 //	           one goroutine per connection            one per request that is not a Produce
 //	socket ─► reader ─► frame ─► Produce: Append ... Done ─┐   ┌─ handler (Fetch, JoinGroup, ...)

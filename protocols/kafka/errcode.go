@@ -46,6 +46,7 @@ const (
 	errInvalidTransactionTimeout   int16 = 50
 	errConcurrentTransactions      int16 = 51
 	errTransactionalIDAuthFailed   int16 = 53
+	errOperationNotAttempted       int16 = 55
 	errKafkaStorage                int16 = 56
 	errUnknownProducerID           int16 = 59
 	errNonEmptyGroup               int16 = 68
@@ -73,4 +74,5 @@ const (
 	errTransactionalIDNotFound     int16 = 105
 	errMismatchedEndpointType      int16 = 114
 	errTransactionAbortable        int16 = 120
+	errInvalidRegularExpression    int16 = 128
 )

@@ -118,6 +118,14 @@ var (
 		broker.CodeUnavailable: errCoordinatorLoadInProgress, broker.CodeStorageFull: errCoordinatorLoadInProgress,
 		broker.CodeThrottled: errCoordinatorLoadInProgress, broker.CodeShuttingDown: errCoordinatorNotAvailable, broker.CodeNotLeader: errNotCoordinator,
 	}}
+	// txnErrors (AddPartitionsToTxn, AddOffsetsToTxn, EndTxn, TxnOffsetCommit, DescribeTransactions, ListTransactions, InitProducerId with a
+	// transactional id): whoever does not know whether it was done asks again and gets the first one's answer, so an unknown
+	// outcome is COORDINATOR_NOT_AVAILABLE, as in Kafka.
+	txnErrors = &family{"transaction", false, with(groupCodes, map[broker.Code]int16{
+		broker.CodeUnauthorized: errTransactionalIDAuthFailed, broker.CodeOutcomeUnknown: errCoordinatorNotAvailable,
+	})}
+	// markerErrors (WriteTxnMarkers) are the partition's, and to abort again what was aborted changes nothing.
+	markerErrors = &family{"marker", false, map[broker.Code]int16{broker.CodeOutcomeUnknown: errCoordinatorNotAvailable}}
 	// memberErrors (JoinGroup, SyncGroup, Heartbeat, LeaveGroup): clients find the coordinator again on 15 and 16 and wait on 14.
 	// Java's consumer throws on 7 in a join, so Kafka answers 15 when a group's write timed out; membership is claimed again, not counted.
 	memberErrors = &family{"member", false, with(groupCodes, map[broker.Code]int16{broker.CodeOutcomeUnknown: errCoordinatorNotAvailable})}

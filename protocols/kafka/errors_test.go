@@ -15,7 +15,7 @@ import (
 var rewrite = flag.Bool("rewrite", false, "rewrite the golden files of testdata")
 
 func families() []*family {
-	return []*family{produceErrors, readErrors, metadataErrors, topicErrors, producerErrors, memberErrors, lookErrors, commitErrors, offsetDeleteErrors, trimErrors}
+	return []*family{produceErrors, readErrors, metadataErrors, topicErrors, producerErrors, memberErrors, lookErrors, commitErrors, offsetDeleteErrors, trimErrors, txnErrors, markerErrors}
 }
 
 // Every code has an error code that Kafka knows, in every family; the product is written down.

@@ -157,8 +157,6 @@ func TestProduceRefusals(t *testing.T) {
 	w.topic("t", 3)
 	twice := produceOf(-1, "t", map[int32][]byte{0: batch(1), 1: batch(1)})
 	twice.Topics[0].Partitions[1].Partition = 0
-	transactional := produceOf(-1, "t", map[int32][]byte{0: batch(1)})
-	transactional.TransactionID = kmsg.StringPtr("x")
 	bad := batch(5)
 	bad[len(bad)-1]++
 	for name, c := range map[string]struct {
@@ -173,7 +171,6 @@ func TestProduceRefusals(t *testing.T) {
 		"unknown topic":               {produceOf(-1, "u", map[int32][]byte{0: batch(3)}), 9, []int16{3}},
 		"wrong checksum":              {produceOf(-1, "t", map[int32][]byte{0: bad}), 9, []int16{2}},
 		"acks":                        {produceOf(2, "t", map[int32][]byte{0: batch(3)}), 9, []int16{21}},
-		"transactional":               {transactional, 9, []int16{53}},
 		"version 2":                   {produceOf(-1, "t", map[int32][]byte{0: batch(3)}), 2, []int16{35}},
 		"version 0":                   {produceOf(-1, "t", map[int32][]byte{0: batch(3)}), 0, []int16{35}},
 	} {

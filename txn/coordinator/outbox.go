@@ -28,47 +28,74 @@ func (m *Machine) Undelivered(after string, max int) []Marker {
 		if name <= after {
 			continue
 		}
-		told := map[txn.Participant]bool{}
-		for _, o := range m.producers[name].outbox {
-			for _, q := range o.waiting {
-				if len(all) == max {
-					return all
-				}
-				if !told[q] {
-					told[q] = true
-					all = append(all, Marker{name, q, o.Decision})
-				}
+		all = append(all, m.UndeliveredOf(name, max-len(all))...)
+		if len(all) == max {
+			break
+		}
+	}
+	return all
+}
+
+// UndeliveredOf are the markers to send of one id.
+func (m *Machine) UndeliveredOf(name string, max int) []Marker {
+	p := m.producers[name]
+	if p == nil || len(p.outbox) == 0 {
+		return nil
+	}
+	var all []Marker
+	told := map[txn.Participant]bool{}
+	for _, o := range p.outbox {
+		for _, q := range o.waiting {
+			if len(all) == max {
+				return all
+			}
+			if !told[q] {
+				told[q] = true
+				all = append(all, Marker{name, q, o.Decision})
 			}
 		}
 	}
 	return all
 }
 
+// Owes says whether a participant has not acknowledged a decision of this id.
+func (m *Machine) Owes(name string) bool {
+	p := m.producers[name]
+	return p != nil && len(p.outbox) > 0
+}
+
 // Acknowledge notes that a participant has taken the decision about a number for good, or is gone: a deleted partition has
 // nothing to close. It says whether anything changed; again, it does not.
 func (m *Machine) Acknowledge(c Context, name string, number txn.Number, participant txn.Participant) bool {
+	return m.Settle(c, name, number, func(p txn.Participant) bool { return p == participant }) > 0
+}
+
+// Settle is Acknowledge for each participant that has taken the decision, as taken says; it is asked once about each that is
+// owed the decision, in their order. It returns how many there were.
+func (m *Machine) Settle(c Context, name string, number txn.Number, taken func(txn.Participant) bool) int {
 	m.advance(c)
 	p := m.producers[name]
 	if p == nil {
-		return false
+		return 0
 	}
 	i := slices.IndexFunc(p.outbox, func(o owed) bool { return o.Number == number })
 	if i < 0 {
-		return false
+		return 0
 	}
 	o := &p.outbox[i]
-	j, waits := slices.BinarySearchFunc(o.waiting, participant, txn.Participant.Compare)
-	if !waits {
-		return false
+	before := len(o.waiting)
+	o.waiting = slices.DeleteFunc(o.waiting, taken)
+	settled := before - len(o.waiting)
+	if settled == 0 {
+		return 0
 	}
-	o.waiting = slices.Delete(o.waiting, j, j+1)
 	if len(o.waiting) == 0 {
 		id := o.ProducerID
 		p.outbox = slices.Delete(p.outbox, i, i+1)
 		m.rename(p, id)
 	}
 	m.touch(p)
-	return true
+	return settled
 }
 
 // Standing is what a participant gets that asks about a hold.

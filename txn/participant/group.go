@@ -36,7 +36,8 @@ type Offset struct {
 	Topic       [16]byte
 	Partition   int32
 	Offset      int64
-	LeaderEpoch int32 // -1 if the client did not say
+	LeaderEpoch int32  // -1 if the client did not say
+	Name        string // the topic's, which clients ask by
 	Metadata    string
 	// Written is the place in the shard's log: of two offsets of a partition the one that was written later is in force,
 	// whenever it was decided (so does Kafka).
@@ -161,6 +162,9 @@ func (g *Group) renew(o Offer) {
 	}
 	g.newest[i].connection = o.Connection
 }
+
+// Len is the number of producers known.
+func (g *Group) Len() int { return len(g.holds) }
 
 // Close takes a decision. What it returns comes into force if the decision is a commit: each offset for which the group has
 // none that was written later. done is as Closing.Done.

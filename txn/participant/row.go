@@ -14,7 +14,8 @@ import (
 //	version [1] = 1 | outcome [1] | epoch [2] | closed [8] | used [8] | open [8] | coordinator slot [2] | since [8]
 //	of a partition: first undecided offset [8], -1 if there is none
 //	of a group: newest connection | pending [1], 0 or 1, and if 1: connection | count [4] | offsets, rising:
-//	    topic [16] | partition [4] | offset [8] | leader epoch [4] | written [8] | length of metadata [2] | metadata
+//	    topic [16] | partition [4] | offset [8] | leader epoch [4] | written [8] |
+//	    length of the topic's name [2] | name | length of metadata [2] | metadata
 const rowVersion1 = 1
 
 func (h holds) ids() []txn.ProducerID {
@@ -122,8 +123,10 @@ func (g *Group) AppendRow(dst []byte, id txn.ProducerID) ([]byte, bool) {
 		dst = binary.BigEndian.AppendUint64(dst, uint64(o.Offset))
 		dst = binary.BigEndian.AppendUint32(dst, uint32(o.LeaderEpoch))
 		dst = binary.BigEndian.AppendUint64(dst, o.Written)
-		dst = binary.BigEndian.AppendUint16(dst, uint16(len(o.Metadata)))
-		dst = append(dst, o.Metadata...)
+		for _, text := range []string{o.Name, o.Metadata} {
+			dst = binary.BigEndian.AppendUint16(dst, uint16(len(text)))
+			dst = append(dst, text...)
+		}
 	}
 	return dst, true
 }
@@ -167,6 +170,7 @@ func readPending(id txn.ProducerID, r *txn.Row) pending {
 		var o Offset
 		copy(o.Topic[:], r.Bytes(16))
 		o.Partition, o.Offset, o.LeaderEpoch, o.Written = int32(r.Uint(4)), int64(r.Uint(8)), int32(r.Uint(4)), r.Uint(8)
+		o.Name = string(r.Bytes(int(r.Uint(2))))
 		o.Metadata = string(r.Bytes(int(r.Uint(2))))
 		if k := len(p.offsets); k > 0 && p.offsets[k-1].compare(o) >= 0 {
 			r.Fail("offset %v does not rise", o)

@@ -24,7 +24,7 @@ func rows(t interface{ Fatal(...any) }) (ofPartition, ofGroup []byte) {
 		t.Fatal(r)
 	}
 	r := g.Offer(participant.Offer{ProducerID: id, Epoch: 3, Connection: txn.Generation{Term: 2, Count: 1}, Term: 2, Offsets: []participant.Offset{
-		{Topic: topic, Partition: 1, Offset: 9, LeaderEpoch: -1, Metadata: "m", Written: 4}, {Topic: topic, Partition: 2, Offset: 8, Written: 4}}}, 102)
+		{Topic: topic, Partition: 1, Offset: 9, LeaderEpoch: -1, Name: "t", Metadata: "m", Written: 4}, {Topic: topic, Partition: 2, Offset: 8, Written: 4}}}, 102)
 	if r != nil {
 		t.Fatal(r)
 	}

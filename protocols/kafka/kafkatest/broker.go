@@ -28,6 +28,7 @@ type Broker struct {
 	byID      map[broker.TopicID]*topic
 	changed   chan struct{} // closed and renewed at every append
 	producers int64
+	accepted  uint64
 	created   uint64
 	groups    map[string]*group
 	appends   int

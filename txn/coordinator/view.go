@@ -1,0 +1,31 @@
+package coordinator
+
+import "github.com/tallymq/tallymq/txn"
+
+// View is what people and tools are shown of one transactional id.
+type View struct {
+	Name         string
+	Identity     Identity
+	State        State
+	TimeoutMs    int64
+	Number       txn.Number        // of the open transaction, or the last one
+	Started      int64             // replicated time, in ms, of the open one's first participant; -1 if none is open
+	Participants []txn.Participant // of the open one, sorted
+	Owed         int               // decided transactions that somebody has not acknowledged
+}
+
+// View shows one id; false if there is no such one.
+func (m *Machine) View(name string) (View, bool) {
+	p := m.producers[name]
+	if p == nil {
+		return View{}, false
+	}
+	v := View{Name: name, Identity: p.identity, State: p.state, TimeoutMs: p.timeout, Number: p.number, Started: -1, Owed: len(p.outbox)}
+	if p.state == Ongoing {
+		v.Started, v.Participants = p.started, append(v.Participants, p.participants...)
+	}
+	return v, true
+}
+
+// NameOf is the transactional id of a producer id that is in force, or that somebody is owed a decision of; empty if none.
+func (m *Machine) NameOf(id txn.ProducerID) string { return m.names[id] }
