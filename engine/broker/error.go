@@ -9,7 +9,7 @@ import (
 // Code is one reason for a refusal. The list is closed: a front end maps all of them.
 type Code uint8
 
-// The codes. Retriable says whether the same request may succeed later, unchanged.
+// The codes. Results in the log's digests carry their numbers, so a new one goes to the end. Retriable says whether the same request may succeed later, unchanged.
 const (
 	CodeNone Code = iota
 	// Anything.
@@ -34,12 +34,9 @@ const (
 	CodeInvalidConfig            // unknown key or wrong value
 	CodePolicyViolation          // allowed by the protocol, not by this cluster
 	// Leadership.
-	CodeNotLeader           // ask the leader (Error.Leader)
-	CodeStaleLeaderEpoch    // the client's epoch is older than ours (Kafka: FENCED_LEADER_EPOCH)
-	CodeUnknownLeaderEpoch  // the client's epoch is newer than ours
-	CodeElectionNotNeeded   // it leads already
-	CodePreferredLeaderGone // certainly not done: who should lead is away or has no room
-	CodeNoLeaderEligible    // certainly not done: a leader that may lack acknowledged records is never elected
+	CodeNotLeader          // ask the leader (Error.Leader)
+	CodeStaleLeaderEpoch   // the client's epoch is older than ours (Kafka: FENCED_LEADER_EPOCH)
+	CodeUnknownLeaderEpoch // the client's epoch is newer than ours
 	// Logs.
 	CodeOffsetOutOfRange
 	CodeCorruptBatch           // framing or CRC of a batch is wrong (CORRUPT_MESSAGE)
@@ -79,6 +76,10 @@ const (
 	CodeTransactionTooLarge       // more partitions, groups or offsets than one transaction may have
 	CodeStaleConnection           // a newer connection of the client was used: this one is to be closed, unanswered
 	CodeUnstableOffset            // an open transaction has a pending offset there (UNSTABLE_OFFSET_COMMIT)
+	// Elections.
+	CodeElectionNotNeeded   // it leads already
+	CodePreferredLeaderGone // certainly not done: who should lead is away or has no room
+	CodeNoLeaderEligible    // certainly not done: a leader that may lack acknowledged records is never elected
 	codeCount
 )
 
