@@ -7,13 +7,15 @@ import "runtime"
 // depend on how far the collector's own goroutines have come in real time.
 type collector struct {
 	ask, done chan struct{}
+	before    int64 // collections of the process when the world began
+	asked     int64
 }
 
 // newCollector starts the goroutine. It must be called outside the bubble, whose
 // goroutines then do not count as durably blocked while they wait for it: simulated
 // time stands still.
 func newCollector() *collector {
-	c := &collector{make(chan struct{}), make(chan struct{})}
+	c := &collector{ask: make(chan struct{}), done: make(chan struct{}), before: collections()}
 	ready := make(chan struct{})
 	go func() {
 		close(ready)
@@ -28,6 +30,7 @@ func newCollector() *collector {
 
 // collect is called by a goroutine of the world while all others are blocked.
 func (c *collector) collect() {
+	c.asked++
 	c.ask <- struct{}{}
 	<-c.done
 }

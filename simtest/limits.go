@@ -8,8 +8,10 @@ const (
 	// watchEvery is how often, in simulated time, the watchman looks.
 	watchEvery = 100 * time.Millisecond
 	// collectSteps is after how many turns of goroutines garbage is collected. It is
-	// counted in turns, not bytes: the moment must be a function of the seed.
-	collectSteps = 400_000
+	// counted in turns, not bytes: the moment must be a function of the seed. Often enough that
+	// a world stays far below memoryMax: one that made 7 KB a turn came there within 400,000, and its two
+	// runs differed.
+	collectSteps = 50_000
 	// memoryMax is how many bytes a world holds before garbage is collected all the same,
 	// wherever it is; two runs may then differ. A world far below it never comes there.
 	// Without it a loop that does not let simulated time pass takes all the machine's

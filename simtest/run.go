@@ -109,6 +109,9 @@ func Run(t *testing.T, seed uint64, body func(w *World)) {
 		t.Logf("seed %d: %d events, hash %016x, simulated %v in %v (%.0f times real time)",
 			seed, w.Trace.Count(), w.Trace.Hash(), w.lasted.Round(time.Millisecond), elapsed.Round(time.Millisecond),
 			float64(w.lasted)/float64(elapsed))
+		if n := garbage.outOfTurn(); n > 0 {
+			t.Logf("garbage was collected %d times out of turn, at %d bytes: two runs of this seed may differ", n, int64(memoryMax))
+		}
 		if t.Failed() {
 			t.Log(w.report())
 		}
