@@ -21,13 +21,15 @@ import (
 
 // testNode is one node of a cluster in this process; its disks outlive its host.
 type testNode struct {
-	c        *testCluster
-	id       NodeID
-	fs       vfs.FS
-	raftAddr string
-	rpcAddr  string
-	disks    map[[2]uint64]*toyDisk
-	options  func(*Options)
+	c          *testCluster
+	id         NodeID
+	fs         vfs.FS
+	raftAddr   string
+	rpcAddr    string
+	disks      map[[2]uint64]*toyDisk
+	installing func(*toy)
+	walking    func(context.Context, *toy)
+	options    func(*Options)
 
 	dir          string // of a real file system; empty: /
 	segmentBytes int64
@@ -141,7 +143,7 @@ func (n *testNode) machine(shard, replica uint64) Machine {
 	if n.disks[key] == nil {
 		n.disks[key] = &toyDisk{}
 	}
-	t := &toy{disk: n.disks[key]}
+	t := &toy{disk: n.disks[key], installing: n.installing, walking: n.walking}
 	n.toys[shard] = t
 	return t
 }

@@ -32,6 +32,7 @@ type puller struct {
 	mu         sync.Mutex
 	generation uint64    // rises with every reason to look again
 	doubt      entryspan // payloads of these entries may be missing; empty: whole
+	installing bool      // rows are being replaced: what a pass sees of them proves nothing
 	running    bool
 	pulled     int64 // bytes
 }
@@ -62,6 +63,9 @@ func (p *puller) begin(span entryspan) error {
 // name among these entries, the old rows name too, for nothing is ever named again. So only later entries are in doubt,
 // and what the journal knows to be damaged.
 func (p *puller) install(applied uint64) error {
+	p.mu.Lock()
+	p.installing = true
+	p.mu.Unlock()
 	span := entriesFrom(applied + 1)
 	for _, d := range p.host.payloads.Damages() {
 		if d.Kind == journal.LostSegment || d.Shard == p.shard && d.Replica == p.replica {
@@ -69,6 +73,16 @@ func (p *puller) install(applied uint64) error {
 		}
 	}
 	return p.begin(span)
+}
+
+// installed says that the new rows are there: only now can a pass tell what is missing. After an install that failed
+// nothing is told until the replica is opened anew, and finds the mark.
+func (p *puller) installed() {
+	p.mu.Lock()
+	p.installing = false
+	p.generation++
+	p.mu.Unlock()
+	p.run()
 }
 
 func (p *puller) isWhole() bool {
@@ -155,12 +169,13 @@ func (p *puller) missing(ctx context.Context, span entryspan) (names []journal.N
 	return names, nil
 }
 
-// advance says that only a part of what was in doubt still is, unless another reason to look came up meanwhile.
+// advance says that only a part of what was in doubt still is, unless another reason to look came up meanwhile, or rows
+// are being replaced: a pass over the old ones finds nothing of what the new ones will name.
 func (p *puller) advance(generation uint64, doubt entryspan) (whole bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
-	case p.generation != generation:
+	case p.generation != generation || p.installing:
 		atPullOvertaken.Hit()
 		return false, errLookAgain
 	case doubt == p.doubt:

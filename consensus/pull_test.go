@@ -1,9 +1,11 @@
 package consensus
 
 import (
+	"context"
 	"math"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -68,30 +70,30 @@ func (l *looked) HasPayload(shard, replica uint64, n journal.Name) bool {
 	return l.payloads.HasPayload(shard, replica, n)
 }
 
-// A replica that was away looks only for payloads that came since, and about once for each, however few a walk remembers.
-func TestPullLooksOnlyWhereItMust(t *testing.T) {
-	c := newCluster(t, 3)
+// aheadOf makes a cluster of three in which one node is stopped, has applied 400 payloads, and cannot get the next 100 by log.
+func aheadOf(t *testing.T, walkNames int) (c *testCluster, leader, away *testNode, had uint64) {
+	t.Helper()
+	c = newCluster(t, 3)
 	for _, n := range c.nodes {
 		n.options = func(o *Options) {
 			smallLog(o)
-			o.Limits.PullWalkNames = 50
+			o.Limits.PullWalkNames = walkNames
 		}
 	}
 	c.boot(3)
-	leader := c.leader()
+	leader = c.leader()
 	leader.fill(0, 400, 1000)
 	c.compacted()
-	var away *testNode
 	for _, n := range c.nodes {
 		if n != leader {
 			away = n
 		}
 	}
-	c.eventually("caught up", func() bool { return away.status().Applied >= leader.status().Applied })
+	c.eventually("caught up", func() bool { return away.status().Whole && away.status().Applied >= leader.status().Applied })
 	if err := away.toy().Sync(); err != nil {
 		t.Fatal(err)
 	}
-	had := away.status().Applied
+	had = away.status().Applied
 	away.stop()
 	leader.fill(400, 100, 1000)
 	c.eventually("a log that does not reach back", func() bool {
@@ -103,19 +105,62 @@ func TestPullLooksOnlyWhereItMust(t *testing.T) {
 		st, err := leader.host.logdb.ReadRaftState(testShard, uint64(leader.id), ss.Index)
 		return err == nil && st.FirstIndex > had+1
 	})
-	away.start()
-	l := &looked{payloads: away.host.payloads}
-	away.host.payloads = l
+	return c, leader, away, had
+}
+
+// comesBack starts the node's replica and waits until it has everything.
+func (c *testCluster) comesBack(away, leader *testNode) {
+	c.t.Helper()
 	away.host.SetPlacement(testShard, c.placement(3))
 	if err := away.host.StartReplica(c.ctx(), ReplicaSpec{Shard: testShard, Replica: uint64(away.id)}); err != nil {
-		t.Fatal(err)
+		c.t.Fatal(err)
 	}
 	c.eventually("whole again", func() bool { return away.status().Whole && away.status().Applied >= leader.status().Applied })
 	c.sameLogs(leader, away)
+	if n := away.checkPayloads(uint64(away.id)); n != 500 {
+		c.t.Errorf("%d payloads of 500", n)
+	}
+}
+
+// A replica that was away looks only for payloads that came since, and about once for each, however few a walk remembers.
+func TestPullLooksOnlyWhereItMust(t *testing.T) {
+	c, leader, away, _ := aheadOf(t, 50)
+	away.start()
+	l := &looked{payloads: away.host.payloads}
+	away.host.payloads = l
+	c.comesBack(away, leader)
 	if n := l.n.Load(); n < 100 || n > 350 {
 		t.Errorf("looked for %d payloads, 100 were new", n)
 	}
-	if n := away.checkPayloads(uint64(away.id)); n != 500 {
-		t.Errorf("%d payloads of 500", n)
+}
+
+// A pull that was left unfinished goes on when the replica starts. If a snapshot is installed at that moment, it walks over
+// rows that are about to be replaced, finds nothing missing, and must not conclude anything from that.
+func TestPullConcludesNothingWhileRowsAreReplaced(t *testing.T) {
+	c, leader, away, had := aheadOf(t, 50)
+	if err := writeMark(away.fs, markPath(away.dir+"/raft", testShard, uint64(away.id)), entriesFrom(had+1)); err != nil {
+		t.Fatal(err)
+	}
+	installing, walked := make(chan struct{}), false
+	away.walking = func(ctx context.Context, _ *toy) {
+		select { // the pull must not be over before the snapshot comes
+		case <-installing:
+		case <-ctx.Done():
+		}
+	}
+	away.installing = func(m *toy) {
+		close(installing)
+		before := m.walks.Load()
+		for range 100 { // until a walk that began meanwhile has ended, and something may have been concluded from it
+			if walked = m.walks.Load() > before+2 || away.status().Whole; walked {
+				return
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+	}
+	away.start()
+	c.comesBack(away, leader)
+	if !walked {
+		t.Error("no pull walked over rows about to be replaced: the test shows nothing")
 	}
 }

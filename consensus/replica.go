@@ -240,7 +240,7 @@ func (r *replica) RecoverFromSnapshot(src io.Reader, stop <-chan struct{}) error
 	r.state = state
 	r.publish(applied, false)
 	r.proposer.installed(r.state.Stream(r.host.o.Node))
-	r.payloads.run()
+	r.payloads.installed()
 	return nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"io"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/tallymq/tallymq/consensus/journal"
 )
@@ -25,6 +26,10 @@ type toy struct {
 	durable uint64
 	// applying notices two applies at once.
 	applying int
+
+	installing func(*toy)                  // called before a snapshot's rows replace the old ones, if set
+	walking    func(context.Context, *toy) // called before a walk of Missing, if set
+	walks      atomic.Int64                // calls of Missing that ended
 }
 
 // toyRows is everything a toy knows.
@@ -152,6 +157,9 @@ func (t *toy) InstallSnapshot(r io.Reader, _ <-chan struct{}) (uint64, []byte, e
 	if err := gob.NewDecoder(r).Decode(&rows); err != nil {
 		return 0, nil, err
 	}
+	if t.installing != nil {
+		t.installing(t)
+	}
 	t.mu.Lock()
 	t.rows = rows
 	t.mu.Unlock()
@@ -159,6 +167,10 @@ func (t *toy) InstallSnapshot(r io.Reader, _ <-chan struct{}) (uint64, []byte, e
 }
 
 func (t *toy) Missing(ctx context.Context, first, last uint64, has func(journal.Name) bool, yield func(journal.Name) bool) error {
+	if t.walking != nil {
+		t.walking(ctx, t)
+	}
+	defer t.walks.Add(1)
 	for _, r := range t.log() {
 		if r.Name.Length > 0 && r.Name.Index >= first && r.Name.Index <= last && !has(r.Name) && !yield(r.Name) {
 			return nil
