@@ -29,6 +29,7 @@ type parsed struct {
 	valueBytes     int32 // -1: null
 	headersAt      int   // first header's first byte
 	headers        int32
+	end            int // where the next record begins
 }
 
 // parse takes apart the record at b[at:] and returns where the next one starts. Every length must lie inside its
@@ -85,6 +86,7 @@ func parse(b []byte, at int, p *parsed) (next int, err *Error) {
 	if at != end {
 		return 0, failf(ErrInvalidRecord, at, "record has %d bytes more than its fields", end-at)
 	}
+	p.end = end
 	return end, nil
 }
 

@@ -69,8 +69,8 @@ func (p *partition) judgeCompact(c *command.PartitionCompact) broker.Code {
 		switch {
 		case x.Last < p.Start, x.Merged && x.Base < p.Start: // trimmed since: such rows may be freed, and do not come back
 			return broker.CodeUnavailable
-		case x.Base < next, x.Last < x.Base, x.MaxAt < x.Base, x.MaxAt > x.Last, x.Last >= p.untouched(), x.LeaderEpoch < 0,
-			x.Last-x.Base >= math.MaxUint32, x.Rewritten && x.Length == 0, x.Horizon < -1, x.BytesEnd > p.BytesTotal, x.Appended > x.BytesEnd,
+		case x.Base < next, x.Last < x.Base, x.MaxAt < x.Base, x.MaxAt > x.Last, x.Last >= p.Untouched(), x.LeaderEpoch < 0,
+			x.Last-x.Base >= math.MaxUint32, x.Rewritten && x.Length == 0, x.Length > 0 && x.Attributes&controlBit != 0, x.Horizon < -1, x.BytesEnd > p.BytesTotal, x.Appended > x.BytesEnd,
 			x.Freed > int64(p.BytesTotal), x.Freed < -math.MaxUint32:
 			return broker.CodeInvalidRequest
 		}
@@ -90,9 +90,9 @@ func sound(total, before uint64, freedTotal, freedBefore int64) bool {
 	return before <= total && freedTotal-freedBefore <= int64(total-before)
 }
 
-// untouched is where the part of the log begins that no compaction changes: the newest batch, of which the last offset
+// Untouched is where the part of the log begins that no compaction changes: the newest batch, of which the last offset
 // at least is known here, so that there is always a batch behind a hole.
-func (h *Head) untouched() broker.Offset { return min(h.Stable(), h.Next-1) }
+func (h *Head) Untouched() broker.Offset { return min(h.Stable(), h.Next-1) }
 
 // itemBatch is the row that an item asks for, but for the place of one that is rewritten.
 func itemBatch(x *command.CompactItem) Batch {

@@ -49,6 +49,7 @@ var layers = []layer{
 	{packages: "engine/keyspace", level: levelMachines, imports: []string{"engine/broker"}},
 	{packages: "engine/store", level: levelMachines, imports: []string{"engine/broker", "engine/keyspace"}},
 	{packages: "engine/partition", level: levelMachines, imports: machineParts},
+	{packages: "engine/compaction", level: levelMachines, imports: append([]string{"engine/partition"}, machineParts...)},
 	{packages: "engine/group", level: levelMachines, imports: machineParts},
 	{packages: "engine/transaction", level: levelMachines, imports: machineParts},
 	{packages: "engine/catalog", level: levelMachines, imports: machineParts},
