@@ -18,6 +18,8 @@ var (
 	actGrantLate            = point.NewAct("engine/grant-late")             // a transaction's participant was added, its grant is not on its way
 	actDecisionLate         = point.NewAct("engine/decision-late")          // a transaction is decided, other shards are not told yet
 	actAcknowledgedLate     = point.NewAct("engine/acknowledged-late")      // a participant has taken a decision, its coordinator is not told yet
+	actKeysFew              = point.NewAct("engine/keys-few")               // a pass of compaction has room for few keys
+	actSliceSmall           = point.NewAct("engine/slice-small")            // a command of a pass of compaction is small
 	actBarrierLate          = point.NewAct("engine/barrier-late")           // a read waits before it asks for the read index
 )
 

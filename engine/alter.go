@@ -60,9 +60,9 @@ func (e *Engine) configure(ctx context.Context, id broker.TopicID, version uint6
 	if !ok {
 		return broker.Refuse(broker.CodeUnknownTopicID, "alter topic", "topic id "+id.String())
 	}
-	cfg := partitionConfig(t)
+	cfg := partitionConfigOf(t)
 	err := e.eachPartition(ctx, t, 0, func(i int32) []byte {
-		cmd := command.PartitionConfigure{Topic: t.ID, Partition: i, Config: cfg}
+		cmd := command.PartitionConfigure{Topic: t.ID, Partition: i, Config: cfg.basic, Compaction: cfg.compaction}
 		return cmd.AppendTo(nil)
 	})
 	if err != nil {

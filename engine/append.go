@@ -124,7 +124,10 @@ func (a *appending) done(out []byte, err error) {
 // validate checks the batch against the topic's limits and the format.
 func validate(r *broker.Append, h *partition.Head) (batch.Info, error) {
 	info, err := batch.Validate(r.Batch, batch.Limits{BatchBytesMax: int(h.Config.BatchBytesMax), Allow: batch.AllowTransactional})
-	if err == nil {
+	switch {
+	case err == nil && h.Compaction.Compact && info.NullKey >= 0:
+		return info, broker.Errorf(broker.CodeInvalidRecord, "append", r.Partition.String(), "record %d has no key, and the topic is compacted", info.NullKey)
+	case err == nil:
 		return info, nil
 	}
 	code := broker.CodeInvalidRecord

@@ -46,6 +46,7 @@ type Engine struct {
 	peers      *peers
 	producers  producerBlockOf
 	accepted   atomic.Uint64 // connections of clients, of all front ends
+	compacting chan struct{} // holds one thing while a log is compacted
 	space      atomic.Int32  // journal.SpaceLevel
 	fullShards atomic.Pointer[map[broker.ShardID]bool]
 	fatal      chan error
@@ -74,7 +75,7 @@ func New(o Options) (*Engine, error) {
 		opt: o, log: o.Logger, ctx: ctx, cancel: cancel,
 		gate: newGate(o.InflightBytes), reads: newGate(o.ReadingBytes), watch: newWatch(),
 		replicas: map[broker.ShardID]*replica{}, leads: map[broker.ShardID]*lead{}, shifts: shifts{}, shifted: newBroadcast(), damaged: map[broker.ShardID]replicaStatus{},
-		views: newBroadcast(), clock: newWallClock(), peers: newPeers(o.Node), ident: id, fatal: make(chan error, 1),
+		views: newBroadcast(), clock: newWallClock(), peers: newPeers(o.Node), ident: id, fatal: make(chan error, 1), compacting: make(chan struct{}, 1),
 	}
 	e.view.Store(catalog.EmptyView())
 	return e, nil

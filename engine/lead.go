@@ -33,6 +33,9 @@ type lead struct {
 	// The catalog's version and the replica's owned at which there was nothing to reconcile.
 	agreedView, agreedOwned uint64
 
+	// compactDebt is how long compaction has still to wait for what it read. Only compactLogs touches it.
+	compactDebt time.Duration
+
 	// What the last check told, for the next one to name.
 	checkAt, checkDigest uint64
 }
@@ -60,6 +63,9 @@ func (e *Engine) Leadership(c consensus.LeaderChange) {
 	}
 	if l != nil {
 		e.spawn(func(context.Context) { l.run() })
+		if shard != catalog.CatalogShard {
+			e.spawn(func(context.Context) { l.compactLogs() })
+		}
 	}
 	// Whoever waits for records here must look again: this node may not lead any more.
 	e.watch.wakeAll()
@@ -163,10 +169,10 @@ func (l *lead) reconcile() {
 		return
 	}
 	agreed := true
-	want := map[broker.Partition]command.PartitionConfig{}
+	want := map[broker.Partition]partitionConfig{}
 	for _, p := range v.PartitionsOf(l.shard) {
 		if t, ok := v.TopicByID(p.Topic); ok {
-			want[p] = partitionConfig(t)
+			want[p] = partitionConfigOf(t)
 		}
 	}
 	heads := l.r.headsNow()
@@ -178,9 +184,9 @@ func (l *lead) reconcile() {
 		case !ok:
 			agreed = false
 			unknown = append(unknown, h.Partition)
-		case cfg.Version > h.Config.Version:
+		case cfg.basic.Version > h.Config.Version:
 			agreed = false
-			cmd := command.PartitionConfigure{Topic: h.Partition.Topic, Partition: h.Partition.Index, Config: cfg}
+			cmd := command.PartitionConfigure{Topic: h.Partition.Topic, Partition: h.Partition.Index, Config: cfg.basic, Compaction: cfg.compaction}
 			l.decide("configure partition", cmd.AppendTo(nil))
 		}
 		delete(want, h.Partition)
@@ -198,7 +204,7 @@ func (l *lead) reconcile() {
 	}
 	var wg sync.WaitGroup
 	for i, p := range missing {
-		cmd := command.PartitionCreate{Topic: p.Topic, Partition: p.Index, Config: want[p]}
+		cmd := command.PartitionCreate{Topic: p.Topic, Partition: p.Index, Config: want[p].basic, Compaction: want[p].compaction}
 		wg.Add(1)
 		l.e.proposeAsync(l.ctx, l.shard, l.term, cmd.AppendTo(nil), nil, func([]byte, error) { wg.Done() })
 		if (i+1)%createChunk == 0 {

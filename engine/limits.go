@@ -77,6 +77,13 @@ const (
 	cleanRows  = 128
 	cleanEvery = 10 * time.Minute
 
+	// compactBytesPerSecond is how fast compaction reads, on the whole node: a share of the slowest disk that is worth
+	// calling one. It writes at most what it reads.
+	compactBytesPerSecond = 32 << 20
+
+	// compactPause is the shortest wait of compaction for that rate.
+	compactPause = 5 * time.Millisecond
+
 	// checkEvery is how often the leader has the replicas compare their digests.
 	checkEvery = time.Minute
 

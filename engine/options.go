@@ -42,6 +42,7 @@ type Options struct {
 	DefaultPartitions int32
 
 	RetentionCheck    time.Duration // how often leaders look for old records; 1 min
+	CompactionCheck   time.Duration // how often leaders look for logs to compact; 15 s
 	OffsetsRetention  time.Duration // of an empty group; 7 days
 	ProducerExpiry    time.Duration // of an idle producer's window; 24 h
 	GroupInitialDelay time.Duration // how long a new group waits for members; may be 0
@@ -78,6 +79,7 @@ func (o *Options) defaults() {
 		}
 	}
 	set(&o.RetentionCheck, time.Minute)
+	set(&o.CompactionCheck, 15*time.Second)
 	set(&o.OffsetsRetention, 7*24*time.Hour)
 	set(&o.ProducerExpiry, 24*time.Hour)
 	if o.Logger == nil {

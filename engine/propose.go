@@ -24,12 +24,17 @@ func (e *Engine) propose(ctx context.Context, s broker.ShardID, term uint64, cmd
 		defer cancel()
 		ctx = c
 	}
+	return e.proposeWith(ctx, s, term, cmd, nil)
+}
+
+// proposeWith is propose for a command in two parts.
+func (e *Engine) proposeWith(ctx context.Context, s broker.ShardID, term uint64, head, payload []byte) ([]byte, error) {
 	type outcome struct {
 		result []byte
 		err    error
 	}
 	ch := make(chan outcome, 1)
-	e.proposeAsync(ctx, s, term, cmd, nil, func(r []byte, err error) { ch <- outcome{r, err} })
+	e.proposeAsync(ctx, s, term, head, payload, func(r []byte, err error) { ch <- outcome{r, err} })
 	o := <-ch
 	return o.result, o.err
 }

@@ -165,18 +165,28 @@ func (e *Engine) CreateTopic(ctx context.Context, c broker.Client, s broker.Topi
 }
 
 // partitionConfig is what the shards need of a topic's configuration.
-func partitionConfig(t *catalog.Topic) command.PartitionConfig {
+type partitionConfig struct {
+	basic      command.PartitionConfig
+	compaction command.CompactionConfig // zero: not compacted
+}
+
+func partitionConfigOf(t *catalog.Topic) partitionConfig {
 	f := t.Effective()
-	return command.PartitionConfig{Version: max(t.ConfigVersion, 1), BatchBytesMax: uint32(f.MaxMessageBytes), RetentionMs: f.RetentionMs, RetentionBytes: f.RetentionBytes,
-		LogAppendTime: f.LogAppendTime, DeleteOld: true}
+	c := partitionConfig{basic: command.PartitionConfig{Version: max(t.ConfigVersion, 1), BatchBytesMax: uint32(f.MaxMessageBytes), RetentionMs: f.RetentionMs,
+		RetentionBytes: f.RetentionBytes, LogAppendTime: f.LogAppendTime, DeleteOld: f.Delete}}
+	if f.Compact {
+		c.compaction = command.CompactionConfig{Compact: true, DeleteRetentionMs: f.DeleteRetentionMs, MinLagMs: f.MinCompactionLagMs,
+			MaxLagMs: f.MaxCompactionLagMs, DirtyMillionths: f.DirtyMillionths}
+	}
+	return c
 }
 
 // createPartitions makes the shards own the topic's partitions from one on, at once. What fails
 // here is made good by the shard's leader, which reconciles with the catalog.
 func (e *Engine) createPartitions(ctx context.Context, t *catalog.Topic, from int) error {
-	cfg := partitionConfig(t)
+	cfg := partitionConfigOf(t)
 	err := e.eachPartition(ctx, t, from, func(i int32) []byte {
-		cmd := command.PartitionCreate{Topic: t.ID, Partition: i, Config: cfg}
+		cmd := command.PartitionCreate{Topic: t.ID, Partition: i, Config: cfg.basic, Compaction: cfg.compaction}
 		return cmd.AppendTo(nil)
 	})
 	if err != nil {

@@ -17,6 +17,9 @@ func (e *Engine) DeleteRecords(ctx context.Context, c broker.Client, p broker.Pa
 		if err != nil {
 			return -1, err
 		}
+		if h.Compaction.Compact && !h.Config.DeleteOld {
+			return -1, broker.Errorf(broker.CodePolicyViolation, op, p.String(), "cleanup.policy has no delete")
+		}
 		to := before
 		if to == -1 {
 			to = h.Next
@@ -46,11 +49,14 @@ func (e *Engine) DeleteRecords(ctx context.Context, c broker.Client, p broker.Pa
 		if err := res.Decode(out); err != nil {
 			return -1, broker.Errorf(broker.CodeInternal, op, p.String(), "%w", err)
 		}
+		if res.Code == broker.CodeUnavailable {
+			continue // the log was compacted meanwhile
+		}
 		if res.Code != broker.CodeNone {
 			return -1, broker.Refuse(res.Code, op, p.String())
 		}
 		e.log.Info("records deleted", "partition", p, "before", to, "principal", c.Principal)
 		return res.LogStart, nil
 	}
-	return -1, broker.Errorf(broker.CodeUnavailable, op, p.String(), "the log start moved %d times meanwhile", changeTriesMax)
+	return -1, broker.Errorf(broker.CodeUnavailable, op, p.String(), "the log changed %d times meanwhile", changeTriesMax)
 }

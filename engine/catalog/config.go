@@ -35,6 +35,10 @@ const (
 	KeyCleanupPolicy         = "cleanup.policy"
 	KeyCompressionType       = "compression.type"
 	KeyUncleanLeaderElection = "unclean.leader.election.enable"
+	KeyDeleteRetentionMs     = "delete.retention.ms"
+	KeyMinCompactionLagMs    = "min.compaction.lag.ms"
+	KeyMaxCompactionLagMs    = "max.compaction.lag.ms"
+	KeyMinCleanableRatio     = "min.cleanable.dirty.ratio"
 	KeyColocate              = "tally.colocate"
 )
 
@@ -51,10 +55,14 @@ var configKeys = sortKeys([]ConfigKey{
 	{Key: KeyRetentionBytes, Type: broker.TypeLong, Default: "-1", check: between(-1, longMax), Doc: "how many bytes a partition keeps; -1: no bound"},
 	{Key: KeyMaxMessageBytes, Type: broker.TypeInt, Default: "1048588", check: between(0, intMax), Doc: "the largest record batch that is accepted, bytes as sent"},
 	{Key: KeyTimestampType, Type: broker.TypeString, Default: "CreateTime", check: oneOf("CreateTime", "LogAppendTime"), Doc: "whose clock stamps records: the producer's or the partition's leader's"},
-	{Key: KeyCleanupPolicy, Type: broker.TypeList, Default: "delete", check: checkCleanup, Doc: "what happens to old records; only delete is offered yet"},
+	{Key: KeyCleanupPolicy, Type: broker.TypeList, Default: "delete", check: checkCleanup, Doc: "delete: records past their retention go; compact: of every key the newest record stays; or both"},
 	{Key: KeyMinInsyncReplicas, Type: broker.TypeInt, Default: "1", check: between(1, intMax), Doc: "fixed: an append is always on a majority's disks before it is acknowledged"},
 	{Key: KeyCompressionType, Type: broker.TypeString, Default: "producer", check: oneOf("producer"), Doc: "fixed: batches are kept as the producer compressed them"},
 	{Key: KeyUncleanLeaderElection, Type: broker.TypeBool, Default: "false", check: oneOf("false"), Doc: "fixed: a leader always has every acknowledged record"},
+	{Key: KeyDeleteRetentionMs, Type: broker.TypeLong, Default: text(day), check: between(0, longMax), Doc: "how long a compacted topic keeps a record that deletes its key, ms"},
+	{Key: KeyMinCompactionLagMs, Type: broker.TypeLong, Default: "0", check: between(0, longMax), Doc: "younger records are not compacted, ms"},
+	{Key: KeyMaxCompactionLagMs, Type: broker.TypeLong, Default: text(longMax), check: between(1, longMax), Doc: "older records are compacted whatever the ratio, ms"},
+	{Key: KeyMinCleanableRatio, Type: broker.TypeDouble, Default: "0.5", check: checkRatio, Doc: "the share of bytes not compacted yet at which a log is compacted"},
 	{Key: KeyColocate, Type: broker.TypeString, Default: "", check: checkColocate, Doc: "topics with the same name here have all their partitions on one shard; only effective when the topic is created"},
 	// Accepted without effect.
 	{Key: KeyTimestampBeforeMaxMs, Type: broker.TypeLong, Default: text(longMax), check: between(0, longMax), NoEffect: true},
@@ -62,7 +70,6 @@ var configKeys = sortKeys([]ConfigKey{
 	{Key: "compression.gzip.level", Type: broker.TypeInt, Default: "-1", check: checkGzipLevel, NoEffect: true},
 	{Key: "compression.lz4.level", Type: broker.TypeInt, Default: "9", check: between(1, 17), NoEffect: true},
 	{Key: "compression.zstd.level", Type: broker.TypeInt, Default: "3", check: between(-131072, 22), NoEffect: true},
-	{Key: "delete.retention.ms", Type: broker.TypeLong, Default: text(day), check: between(0, longMax), NoEffect: true},
 	{Key: "file.delete.delay.ms", Type: broker.TypeLong, Default: "60000", check: between(0, longMax), NoEffect: true},
 	{Key: "flush.messages", Type: broker.TypeLong, Default: text(longMax), check: between(1, longMax), NoEffect: true, Doc: "every batch is synced before it is acknowledged, whatever this says"},
 	{Key: "flush.ms", Type: broker.TypeLong, Default: text(longMax), check: between(0, longMax), NoEffect: true, Doc: "every batch is synced before it is acknowledged, whatever this says"},
@@ -71,9 +78,6 @@ var configKeys = sortKeys([]ConfigKey{
 	{Key: "leader.replication.throttled.replicas", Type: broker.TypeList, Default: "", check: checkThrottled, NoEffect: true},
 	{Key: "local.retention.bytes", Type: broker.TypeLong, Default: "-2", check: between(-2, longMax), NoEffect: true},
 	{Key: "local.retention.ms", Type: broker.TypeLong, Default: "-2", check: between(-2, longMax), NoEffect: true},
-	{Key: "max.compaction.lag.ms", Type: broker.TypeLong, Default: text(longMax), check: between(1, longMax), NoEffect: true},
-	{Key: "min.cleanable.dirty.ratio", Type: broker.TypeDouble, Default: "0.5", check: checkRatio, NoEffect: true},
-	{Key: "min.compaction.lag.ms", Type: broker.TypeLong, Default: "0", check: between(0, longMax), NoEffect: true},
 	{Key: "preallocate", Type: broker.TypeBool, Default: "false", check: oneOf("true", "false"), NoEffect: true},
 	{Key: "remote.log.copy.disable", Type: broker.TypeBool, Default: "false", check: oneOf("true", "false"), NoEffect: true},
 	{Key: "remote.log.delete.on.disable", Type: broker.TypeBool, Default: "false", check: oneOf("true", "false"), NoEffect: true},
@@ -149,11 +153,9 @@ func oneOf(values ...string) func(string) error {
 func checkCleanup(value string) error {
 	for _, p := range strings.Split(value, ",") {
 		switch strings.TrimSpace(p) {
-		case "delete":
-		case "compact":
-			return fmt.Errorf("compact is not offered yet: a topic that asked for it would grow without its keys ever being compacted")
+		case "delete", "compact":
 		default:
-			return fmt.Errorf("want delete")
+			return fmt.Errorf("want delete, compact, or both")
 		}
 	}
 	return nil
@@ -224,6 +226,11 @@ func ValidateConfigs(configs map[string]string, majority int) error {
 			}
 		}
 	}
+	c := (&Topic{Configs: configs}).Effective()
+	if c.MinCompactionLagMs > c.MaxCompactionLagMs {
+		return broker.Errorf(broker.CodeInvalidConfig, "validate config", fmt.Sprintf("key %q", KeyMinCompactionLagMs), "%d is more than %s, %d",
+			c.MinCompactionLagMs, KeyMaxCompactionLagMs, c.MaxCompactionLagMs)
+	}
 	return nil
 }
 
@@ -253,6 +260,12 @@ type Effective struct {
 	MaxMessageBytes int32
 	LogAppendTime   bool
 	Colocate        string
+
+	Delete, Compact    bool // cleanup.policy
+	DeleteRetentionMs  int64
+	MinCompactionLagMs int64
+	MaxCompactionLagMs int64
+	DirtyMillionths    uint32 // of min.cleanable.dirty.ratio
 }
 
 // Effective reads the values in force. Values were validated when they were set.
@@ -261,7 +274,11 @@ func (t *Topic) Effective() Effective {
 		n, _ := strconv.ParseInt(strings.TrimSpace(t.value(key)), 10, 64)
 		return n
 	}
-	return Effective{RetentionMs: number(KeyRetentionMs), RetentionBytes: number(KeyRetentionBytes), MaxMessageBytes: int32(number(KeyMaxMessageBytes)),
+	policy, _ := List(t.Configs, KeyCleanupPolicy)
+	ratio, _ := strconv.ParseFloat(t.value(KeyMinCleanableRatio), 64)
+	return Effective{Delete: slices.Contains(policy, "delete"), Compact: slices.Contains(policy, "compact"), DeleteRetentionMs: number(KeyDeleteRetentionMs),
+		MinCompactionLagMs: number(KeyMinCompactionLagMs), MaxCompactionLagMs: number(KeyMaxCompactionLagMs), DirtyMillionths: uint32(ratio * 1e6),
+		RetentionMs: number(KeyRetentionMs), RetentionBytes: number(KeyRetentionBytes), MaxMessageBytes: int32(number(KeyMaxMessageBytes)),
 		LogAppendTime: t.value(KeyTimestampType) == "LogAppendTime", Colocate: t.value(KeyColocate)}
 }
 

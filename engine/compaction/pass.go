@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"math"
 
 	"github.com/tallymq/tallymq/engine/batch"
 	"github.com/tallymq/tallymq/engine/broker"
@@ -238,7 +239,8 @@ func (p *Pass) horizon(b *partition.Batch, r batch.Rewritten) int64 {
 	case b.Horizon >= 0:
 		return b.Horizon
 	}
-	return int64(p.times.Clock) + p.head.Compaction.DeleteRetentionMs
+	now := int64(p.times.Clock)
+	return now + min(p.head.Compaction.DeleteRetentionMs, math.MaxInt64-now)
 }
 
 // rewrite replaces a batch by what is left of it.

@@ -24,6 +24,7 @@ type Config struct {
 	DefaultPartitions int32 `name:"default-partitions" default:"4" help:"Partitions of a topic that names no number."`
 
 	RetentionCheckInterval     time.Duration `name:"retention-check-interval" default:"1m" help:"How often leaders look for records past their retention."`
+	CompactionCheckInterval    time.Duration `name:"compaction-check-interval" default:"15s" help:"How often leaders look for logs to compact."`
 	OffsetsRetention           time.Duration `name:"offsets-retention" default:"168h" help:"How long an empty group's offsets are kept."`
 	ProducerIDExpiry           time.Duration `name:"producer-id-expiry" default:"24h" help:"How long an idle producer's sequence numbers are remembered."`
 	GroupInitialRebalanceDelay time.Duration `name:"group-initial-rebalance-delay" default:"3s" help:"How long a new group waits for more members."`

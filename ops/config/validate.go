@@ -75,6 +75,7 @@ func (c *Config) Validate() error {
 		v, min time.Duration
 	}{
 		{"retention-check-interval", c.RetentionCheckInterval, time.Second},
+		{"compaction-check-interval", c.CompactionCheckInterval, 100 * time.Millisecond},
 		{"offsets-retention", c.OffsetsRetention, time.Minute},
 		{"producer-id-expiry", c.ProducerIDExpiry, time.Minute},
 		{"group-initial-rebalance-delay", c.GroupInitialRebalanceDelay, 0},

@@ -129,7 +129,7 @@ func (c *servers) add() *server {
 	s := &server{t: c.t, disk: newDisk(), log: newJournalist(), cfg: &config.Config{
 		NodeID: int32(len(c.nodes) + 1), DataDir: "/data", KafkaListen: a[0], RaftListen: a[1], RPCListen: a[2],
 		DataShards: 2, DefaultPartitions: 2, AutoCreateTopics: false,
-		RetentionCheckInterval: time.Minute, OffsetsRetention: time.Hour, ProducerIDExpiry: time.Hour,
+		RetentionCheckInterval: time.Minute, CompactionCheckInterval: time.Second, OffsetsRetention: time.Hour, ProducerIDExpiry: time.Hour,
 		SegmentBytes: 1 << 20, JournalCacheBytes: 2 << 20, RowCacheBytes: 1 << 20, MemtableBytes: 256 << 10,
 		ReserveBytes: 4 << 20, MaxRequestBytes: 4 << 20, InflightBytes: 16 << 20,
 		MaxConnections: 100, ConnectionMaxIdle: 10 * time.Minute, RTT: 10 * time.Millisecond, ShutdownTime: 10 * time.Second,

@@ -173,7 +173,7 @@ func (c *Cluster) Node(name string) *node.Node {
 func (c *Cluster) config(name string) *config.Config {
 	cfg := &config.Config{
 		DataDir: "/data", DataShards: 2, DefaultPartitions: 2, AutoCreateTopics: true,
-		RetentionCheckInterval: 10 * time.Second, OffsetsRetention: time.Hour, ProducerIDExpiry: time.Hour,
+		RetentionCheckInterval: 10 * time.Second, CompactionCheckInterval: 2 * time.Second, OffsetsRetention: time.Hour, ProducerIDExpiry: time.Hour,
 		GroupInitialRebalanceDelay: time.Second,
 		SegmentBytes:               1 << 20, JournalCacheBytes: 1 << 20, RowCacheBytes: 1 << 20, MemtableBytes: 1 << 20,
 		ReserveBytes: 1 << 20, MaxRequestBytes: 1 << 20, InflightBytes: 4 << 20, ReadingBytes: 4 << 20,
