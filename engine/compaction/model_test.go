@@ -86,7 +86,7 @@ func (w *world) judge(before []record) []record {
 		case r.key == nil:
 			w.t.Fatalf("%v has no key and is gone", r)
 		case r.offset >= h.Untouched():
-			w.t.Fatalf("%v is of the newest batch and is gone", r)
+			w.t.Fatalf("%v is of the last stable batch and is gone", r)
 		case h.Compaction.MinLagMs > 0 && r.timestamp > w.times.Wall-h.Compaction.MinLagMs:
 			w.t.Fatalf("%v is younger than the lag and is gone", r)
 		case newest[string(r.key)] > r.offset:
@@ -232,6 +232,9 @@ func TestCompactionAgainstModel(t *testing.T) {
 					}
 					return true
 				})
+				if last, ok, err := partition.FindBatch(w.rows, &h, h.Stable()-1); h.Start < h.Stable() && (err != nil || !ok || last.Hole()) {
+					t.Fatalf("%s: readers of what is committed do not get to the end of it: %v %v", h.Describe(), last, err)
+				}
 				if size != h.Bytes() {
 					t.Fatalf("%s: batches of %d bytes", h.Describe(), size)
 				}

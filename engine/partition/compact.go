@@ -90,9 +90,10 @@ func sound(total, before uint64, freedTotal, freedBefore int64) bool {
 	return before <= total && freedTotal-freedBefore <= int64(total-before)
 }
 
-// Untouched is where the part of the log begins that no compaction changes: the newest batch, of which the last offset
-// at least is known here, so that there is always a batch behind a hole.
-func (h *Head) Untouched() broker.Offset { return min(h.Stable(), h.Next-1) }
+// Untouched is where the part of the log begins that no compaction changes: the last batch below the last stable offset,
+// of which the last offset at least is known here. So there is a batch behind every hole, below the end of each
+// isolation level: a reader's position gets there, as one that waits for the end it was told of must.
+func (h *Head) Untouched() broker.Offset { return h.Stable() - 1 }
 
 // itemBatch is the row that an item asks for, but for the place of one that is rewritten.
 func itemBatch(x *command.CompactItem) Batch {
