@@ -66,7 +66,7 @@ func Start(o Options) (*Host, error) {
 	if err := o.FS.MkdirAll(o.Dir, 0o750); err != nil {
 		return nil, fmt.Errorf("consensus: create %s: %w", o.Dir, err)
 	}
-	if err := prepareFlagFile(o.FS, o.Dir, o.RaftAddress, o.Logger); err != nil {
+	if err := errors.Join(prepareFlagFile(o.FS, o.Dir, o.RaftAddress, o.Logger), prepareIDFile(o.FS, o.Dir, o.Logger)); err != nil {
 		return nil, err
 	}
 	h := &Host{

@@ -54,9 +54,14 @@ func TestChangedHostNameAndAddress(t *testing.T) {
 		t.Fatal(err)
 	}
 	n.raftAddr = old
-	// A flag file torn by a crash of the first start is no reason to panic.
-	if err := writeFileAtomically(n.fs, "/raft/"+flagFileName, []byte("torn")); err != nil {
-		t.Fatal(err)
+	// Files torn by a crash of the first start, or damaged since, are no reason to panic.
+	for _, name := range []string{flagFileName, idFileName} {
+		if _, err := n.fs.Stat("/raft/" + name); err != nil {
+			t.Fatal(err)
+		}
+		if err := writeFileAtomically(n.fs, "/raft/"+name, []byte("torn, or damaged")); err != nil {
+			t.Fatal(err)
+		}
 	}
 	n.start()
 	n.startReplica(nil)

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/tallymq/tallymq/consensus/journal"
+	"github.com/tallymq/tallymq/engine"
 	"github.com/tallymq/tallymq/engine/store"
 	"github.com/tallymq/tallymq/ops/config"
 	"github.com/tallymq/tallymq/ops/node"
@@ -57,16 +59,21 @@ func (s Stopped) Error() string { return "node stopped: " + s.Err.Error() }
 
 // crash says that a panic ends a process as it should: the node itself said so, or its
 // disk failed under dragonboat, which answers every error of a log store or of a snapshot
-// by a panic, also that rows are damaged, or under pebble, which does so when a folder
-// that names its manifest cannot be synced.
+// by a panic, also that rows or entries are damaged (entries are repaired before the replica
+// starts again), or under pebble, which does so when a folder that names its manifest cannot be synced.
 func (c *Cluster) crash(p *simtest.Process, v any) bool {
 	if _, ok := v.(Stopped); ok {
 		return true
 	}
 	hits, text := p.Disk.Hits(), fmt.Sprint(v)
-	if hits["bit rot"]+hits["misdirected write"]+hits["misdirected read"] > 0 && strings.Contains(text, store.ErrCorrupt.Error()) {
-		c.ended(p.Name(), store.ErrCorrupt) // that is in the log for the operator
-		return true
+	if hits["bit rot"]+hits["misdirected write"]+hits["misdirected read"] > 0 {
+		switch {
+		case strings.Contains(text, store.ErrCorrupt.Error()):
+			c.ended(p.Name(), store.ErrCorrupt) // that is in the log for the operator
+			return true
+		case strings.Contains(text, journal.ErrDamaged.Error()):
+			return true
+		}
 	}
 	if hits["sync error"]+hits["read error"]+hits["full"] == 0 {
 		return false
@@ -108,10 +115,10 @@ func (c *Cluster) Seeds() []string {
 	return seeds
 }
 
-// ended notes why a node stopped or did not start. One whose rows are damaged asks its
-// operator for an empty data-dir (docs/OPERATIONS.md), and gets it before its next start.
+// ended notes why a node stopped or did not start. One whose rows are damaged, or every copy of
+// its identity, asks its operator for an empty data-dir (docs/OPERATIONS.md), and gets it before its next start.
 func (c *Cluster) ended(name string, err error) {
-	if errors.Is(err, store.ErrCorrupt) && !c.o.Unattended {
+	if (errors.Is(err, store.ErrCorrupt) || errors.Is(err, engine.ErrIdentityDamaged)) && !c.o.Unattended {
 		c.mu.Lock()
 		c.worn[name] = true
 		c.mu.Unlock()
