@@ -291,6 +291,15 @@ func TestEveryAnomalyIsPlanted(t *testing.T) {
 	}
 }
 
+// tombstone is three sends of a producer: a key, what deletes it, and another.
+func tombstone(o Outcome, offset int64) []Send {
+	return []Send{
+		{Span: Span{1, 2}, Producer: "p", Partition: "t", Value: "a", Key: "k", Offset: 0},
+		{Span: Span{3, 4}, Producer: "p", Sequence: 1, Partition: "t", Value: "b", Key: "k", Tombstone: true, Outcome: o, Offset: offset},
+		{Span: Span{5, 6}, Producer: "p", Sequence: 2, Partition: "t", Value: "c", Key: "l", Offset: 2},
+	}
+}
+
 // TestAllowed: histories that look odd and are legal.
 func TestAllowed(t *testing.T) {
 	at := func(a, b int) Span { return Span{time.Duration(a), time.Duration(b)} }
@@ -336,6 +345,21 @@ func TestAllowed(t *testing.T) {
 				{At: 20, Consumer: "f", Partition: "t", Offset: 2, Value: "c", Final: true},
 			},
 			Starts: []Start{{at(2, 3), "t", 0}, {at(10, 11), "t", 2}}, Drained: []string{"t"}, Dense: true,
+		},
+		"too slow for a tombstone": {
+			Sends:     tombstone(OK, 1),
+			Reads:     []Read{{At: 7, Since: 6, Consumer: "c", Partition: "t", Value: "a"}, {At: 26, Since: 6, Consumer: "c", Partition: "t", Offset: 2, Value: "c"}},
+			Compacted: []string{"t"}, TombstonesStay: 20,
+		},
+		"a tombstone whose key came again": {
+			Sends:     append(tombstone(OK, 1), Send{Span: at(7, 8), Producer: "p", Sequence: 3, Partition: "t", Value: "d", Key: "k", Offset: 3}),
+			Reads:     []Read{{At: 7, Since: 6, Consumer: "c", Partition: "t", Value: "a"}, {At: 9, Since: 6, Consumer: "c", Partition: "t", Offset: 2, Value: "c"}},
+			Compacted: []string{"t"}, TombstonesStay: 20,
+		},
+		"a tombstone of unknown outcome did its work": {
+			Sends:   tombstone(Unknown, -1),
+			Reads:   []Read{{At: 50, Since: 49, Consumer: "c", Partition: "t", Offset: 2, Value: "c", Final: true}},
+			Drained: []string{"t"}, Compacted: []string{"t"}, TombstonesStay: 20, Dense: true,
 		},
 		"holes where markers are": {
 			Sends: []Send{

@@ -48,6 +48,8 @@ type Read struct {
 	Offset    int64
 	Value     string
 	Final     bool // part of a reading of the whole log after everything
+	// Since is when the session began to read; 0: nobody looked.
+	Since time.Duration
 }
 
 // A Commit is a group's offset given to the broker.
@@ -126,10 +128,13 @@ type History struct {
 	Digests     []Digest
 	// Drained lists partitions that were read whole after everything (Read.Final).
 	Drained []string
-	// Dense says that every offset holds a record: no transactions, no compaction.
+	// Dense says that every offset holds a record, but in Compacted partitions: there are no transactions.
 	Dense bool
 	// Compacted lists partitions in which a record may go once a later one has its key.
 	Compacted []string
+	// TombstonesStay is how long a record that deletes its key stays in a compacted partition once what it deletes is gone; 0 when
+	// nobody promised anything.
+	TombstonesStay time.Duration
 	// Shards tells which partitions become visible at once: those of one shard. A
 	// partition that is not in it is alone.
 	Shards map[string]string

@@ -45,6 +45,7 @@ func Judge(h *History, o Options) *Analysis {
 	c.sound()
 	c.offsets()
 	c.lost()
+	c.tombstones()
 	c.sends()
 	c.polls()
 	c.cycles()

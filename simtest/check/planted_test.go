@@ -415,6 +415,13 @@ var plantedOps = []struct {
 		h.Fetches = append(h.Fetches, Fetch{after(h, 2), "g", p.Partition, p.Offset, true})
 		return []string{"late"}
 	}},
+	{"a tombstone went too early", Undead, func(h *History) []string { return deleted(h, 5) }},
+	{"nothing is behind what a tombstone deleted", Undead, func(h *History) []string {
+		names := deleted(h, 5)
+		h.Ops = h.Ops[:len(h.Ops)-1]
+		h.Ops[len(h.Ops)-1].Final, h.Drained = true, append(slices.Clone(h.Drained), "k")
+		return names
+	}},
 	{"a value sent twice", InvalidHistory, func(h *History) []string {
 		n := plainSend(h)
 		if n < 0 {
@@ -425,6 +432,22 @@ var plantedOps = []struct {
 		h.Ops = append(h.Ops, o)
 		return []string{o.Do[0].Value, "twin"}
 	}},
+}
+
+// deleted adds a compacted partition with a key that was deleted, and a reader that takes so long from the record to one behind the
+// tombstone, and is not given the tombstone. Tombstones stay for 10.
+func deleted(h *History, takes time.Duration) []string {
+	h.Compacted, h.TombstonesStay = append(slices.Clone(h.Compacted), "k"), 10
+	for i, m := range []Mop{{Value: "value", Key: "key"}, {Value: "tombstone", Key: "key", Tombstone: true}, {Value: "other", Key: "other"}} {
+		m.Partition, m.Offset = "k", int64(i)
+		h.Ops = append(h.Ops, Op{Span: after(h, 1), Process: "writer", Kind: KindSend, Do: []Mop{m}})
+	}
+	begin := after(h, 1).Call
+	for i, v := range []string{"value", "other"} {
+		at := begin + time.Duration(i)*takes
+		h.Ops = append(h.Ops, Op{Span: Span{at, at}, Process: "mourner", Kind: KindPoll, Do: []Mop{{Poll: true, Partition: "k", Offset: int64(2 * i), Value: v}}})
+	}
+	return []string{"mourner", `"value"`, `"tombstone"`}
 }
 
 // seenTxn returns a committed transaction of which a consumer was given two values,

@@ -65,4 +65,5 @@ const (
 	ConsumedTwice    = "consumed-twice"
 	ConsumedNever    = "consumed-never"
 	Divergence       = "divergence"
+	Undead           = "undead"
 )
