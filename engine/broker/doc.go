@@ -18,5 +18,5 @@
 //	                                ├─ broker.Broker ─ engine ─ consensus ─ disks
 //	AMQP client  ─ protocols/amqp  ─┘
 //
-// Read broker.go first, then error.go.
+// Read broker.go first, then queue.go and error.go.
 package broker

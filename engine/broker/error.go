@@ -80,6 +80,24 @@ const (
 	CodeElectionNotNeeded   // it leads already
 	CodePreferredLeaderGone // certainly not done: who should lead is away or has no room
 	CodeNoLeaderEligible    // certainly not done: a leader that may lack acknowledged records is never elected
+	// Exchanges and queues. In brackets AMQP's reply code.
+	CodeUnknownHost         // no such virtual host (NOT_ALLOWED)
+	CodeUnknownExchange     // NOT_FOUND
+	CodeUnknownQueue        // NOT_FOUND
+	CodeForbidden           // a reserved name, the default or an internal exchange (ACCESS_REFUSED)
+	CodeInequivalent        // it exists, and is another (PRECONDITION_FAILED)
+	CodeInUse               // it has bindings or consumers (PRECONDITION_FAILED)
+	CodeQueueNotEmpty       // PRECONDITION_FAILED
+	CodeInvalidArgument     // a wrong or contradicting argument (PRECONDITION_FAILED)
+	CodeUnknownExchangeType // COMMAND_INVALID
+	CodeTooMany             // a limit on exchanges, queues, bindings or consumers (RESOURCE_ERROR)
+	CodeQueueLocked         // it is another session's exclusive queue (RESOURCE_LOCKED)
+	CodeConsumerExclusive   // another consumer is there, and one of them is exclusive (ACCESS_REFUSED)
+	CodeQueueRefused        // a queue did not take the message: full, or another message has its id (basic.nack; in tx PRECONDITION_FAILED)
+	CodeUnknownDelivery     // settled, returned, or never the session's (PRECONDITION_FAILED)
+	CodeUnknownConsumer     // no such consumer of this session
+	CodeConsumerTimeout     // a delivery was not settled in time (the consumer is cancelled)
+	CodeSessionLost         // the session has ended: what it held went back (CONNECTION_FORCED)
 	codeCount
 )
 
@@ -149,6 +167,24 @@ var codes = [codeCount]struct {
 	CodeTransactionTooLarge:       {"transaction-too-large", false},
 	CodeStaleConnection:           {"stale-connection", true},
 	CodeUnstableOffset:            {"unstable-offset", true},
+
+	CodeUnknownHost:         {"unknown-host", false},
+	CodeUnknownExchange:     {"unknown-exchange", false},
+	CodeUnknownQueue:        {"unknown-queue", false},
+	CodeForbidden:           {"forbidden", false},
+	CodeInequivalent:        {"inequivalent", false},
+	CodeInUse:               {"in-use", false},
+	CodeQueueNotEmpty:       {"queue-not-empty", false},
+	CodeInvalidArgument:     {"invalid-argument", false},
+	CodeUnknownExchangeType: {"unknown-exchange-type", false},
+	CodeTooMany:             {"too-many", false},
+	CodeQueueLocked:         {"queue-locked", false},
+	CodeConsumerExclusive:   {"consumer-exclusive", false},
+	CodeQueueRefused:        {"queue-refused", false},
+	CodeUnknownDelivery:     {"unknown-delivery", false},
+	CodeUnknownConsumer:     {"unknown-consumer", false},
+	CodeConsumerTimeout:     {"consumer-timeout", false},
+	CodeSessionLost:         {"session-lost", false},
 }
 
 // Codes lists every code but CodeNone, for tests that prove a mapping whole.

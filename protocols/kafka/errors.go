@@ -78,6 +78,25 @@ var common = map[broker.Code]int16{
 	broker.CodeTransactionTooLarge:       errPolicyViolation,
 	broker.CodeStaleConnection:           errNotCoordinator, // never sent: the connection is closed
 	broker.CodeUnstableOffset:            errUnstableOffsetCommit,
+
+	// Of exchanges and queues, which Kafka's clients cannot name.
+	broker.CodeUnknownHost:         errUnknownServer,
+	broker.CodeUnknownExchange:     errUnknownServer,
+	broker.CodeUnknownQueue:        errUnknownServer,
+	broker.CodeForbidden:           errUnknownServer,
+	broker.CodeInequivalent:        errUnknownServer,
+	broker.CodeInUse:               errUnknownServer,
+	broker.CodeQueueNotEmpty:       errUnknownServer,
+	broker.CodeInvalidArgument:     errUnknownServer,
+	broker.CodeUnknownExchangeType: errUnknownServer,
+	broker.CodeTooMany:             errUnknownServer,
+	broker.CodeQueueLocked:         errUnknownServer,
+	broker.CodeConsumerExclusive:   errUnknownServer,
+	broker.CodeQueueRefused:        errUnknownServer,
+	broker.CodeUnknownDelivery:     errUnknownServer,
+	broker.CodeUnknownConsumer:     errUnknownServer,
+	broker.CodeConsumerTimeout:     errUnknownServer,
+	broker.CodeSessionLost:         errUnknownServer,
 }
 
 // family is the requests that share a table.
