@@ -25,10 +25,15 @@ func litter(t *testing.T) {
 		return
 	}
 	rng := rand.New(rand.NewPCG(n, n))
-	var pieces [][]byte
+	var pieces []any
 	drop := func(max int) {
 		for range rng.IntN(max) {
-			pieces = append(pieces, make([]byte, 8+rng.IntN(litterPieceMax)))
+			// The heap keeps what has pointers apart from what has none.
+			if size := 8 + rng.IntN(litterPieceMax); rng.IntN(2) == 0 {
+				pieces = append(pieces, make([]byte, size))
+			} else {
+				pieces = append(pieces, make([]*byte, size/8))
+			}
 		}
 		if len(pieces) > 2*litterPieces {
 			pieces = nil

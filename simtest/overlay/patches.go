@@ -217,6 +217,39 @@ var patches = []Patch{
 		Why:  "for the addresses above",
 	},
 	{
+		File: "context/context.go", Count: 1,
+		Find: "\tchildren map[canceler]struct{} // set to nil by the first cancel call\n",
+		Put:  "\tchildren map[canceler]uint64   // set to nil by the first cancel call\n\tsimBorn  uint64                // how many children there ever were\n",
+		Why:  "a map of more than eight pointers is walked in the order of hashes of addresses; whom a cancelled context wakes first must not depend on them",
+	},
+	{
+		File: "context/context.go", Count: 1,
+		Find: "\t\t\t\tp.children = make(map[canceler]struct{})\n",
+		Put:  "\t\t\t\tp.children = make(map[canceler]uint64)\n",
+		Why:  "the same",
+	},
+	{
+		File: "context/context.go", Count: 1,
+		Find: "\t\t\tp.children[child] = struct{}{}\n",
+		Put:  "\t\t\tp.simBorn++\n\t\t\tp.children[child] = p.simBorn\n",
+		Why:  "the same",
+	},
+	{
+		File: "context/context.go", Count: 1,
+		Find: "\tfor child := range c.children {\n",
+		Put:  "\tfor _, child := range simByAge(c.children) {\n",
+		Why:  "the same: the oldest child first",
+	},
+	{
+		File: "context/context.go", Count: 1,
+		Find: "// cancel closes c.done, cancels each of c's children, and, if\n",
+		Put: "func simByAge(children map[canceler]uint64) []canceler {\n\tlist := make([]canceler, 0, len(children))\n\tfor child, born := range children {\n" +
+			"\t\ti := len(list)\n\t\tfor ; i > 0 && children[list[i-1]] > born; i-- {\n\t\t}\n" +
+			"\t\tlist = append(list, nil)\n\t\tcopy(list[i+1:], list[i:])\n\t\tlist[i] = child\n\t}\n\treturn list\n}\n\n" +
+			"// cancel closes c.done, cancels each of c's children, and, if\n",
+		Why: "the same",
+	},
+	{
 		File: "runtime/chan.go", Count: 1,
 		Find: "func chansend(c *hchan, ep unsafe.Pointer, block bool, callerpc uintptr) bool {\n",
 		Put:  "func chansend(c *hchan, ep unsafe.Pointer, block bool, callerpc uintptr) bool {\n\tsimTick()\n",
