@@ -113,7 +113,7 @@ func TestPanicIsTheProcessesCrash(t *testing.T) {
 	SkipWithoutOverlay(t)
 	Run(t, 4, func(w *World) {
 		var seen any
-		w.PanicAllowed = func(p *Process, value any) bool { seen = value; return p.Name() == "n1" }
+		w.PanicAllowed = func(p *Process, value any, _ []byte) bool { seen = value; return p.Name() == "n1" }
 		p := w.Process("n1")
 		result := p.Start(func() error {
 			go func() { panic("disk on fire") }()

@@ -29,7 +29,7 @@ type World struct {
 
 	// PanicAllowed decides whether the panic of a process is a crash like any other
 	// (true) or a failure of the test. nil allows none.
-	PanicAllowed func(p *Process, value any) bool
+	PanicAllowed func(p *Process, value any, stack []byte) bool
 
 	// Report is what is said of a failed world when it has ended; nil says how to run it
 	// again and its last events.
@@ -189,7 +189,7 @@ func (w *World) panicked(number uint32, value any) {
 				text = text[:200]
 			}
 			w.Trace.Event(trace.Fault, p.name, "panic: %s", strings.ReplaceAll(text, "\n", " "))
-			if w.PanicAllowed == nil || !w.PanicAllowed(p, value) {
+			if w.PanicAllowed == nil || !w.PanicAllowed(p, value, stack) {
 				w.Anomaly("panic", p.name, "process %s panicked: %v\n%s", p.name, value, stack)
 			}
 			p.end(number, false)
