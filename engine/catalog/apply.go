@@ -35,6 +35,18 @@ func apply(v *View, msg command.Message) (command.Message, *View, error) {
 		next, code = topicConfigure(v, c)
 	case *command.TopicGrow:
 		next, code = topicGrow(v, c)
+	case *command.ExchangeDeclare:
+		next, code = exchangeDeclare(v, c)
+	case *command.ExchangeDelete:
+		next, code = exchangeDelete(v, c)
+	case *command.QueueDeclare:
+		next, code = queueDeclare(v, c)
+	case *command.QueueDelete:
+		next, code = queueDelete(v, c)
+	case *command.BindingAdd:
+		next, code = bindingAdd(v, c)
+	case *command.BindingRemove:
+		next, code = bindingRemove(v, c)
 	case *command.ShardCreate:
 		next, code = shardCreate(v, c)
 	case *command.ReplicaAdd:

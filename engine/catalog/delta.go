@@ -66,7 +66,7 @@ func DecodeView(b []byte) (*View, error) { return EmptyView().Patch(b) }
 
 // AppendDelta appends what turns before into after. Patch of a view with before's version gives after.
 //
-//	format | from version | to version | cluster id | next producer id | nodes | shards | topics gone | topics | slots
+//	format | from version | to version | cluster id | next producer id | nodes | shards | topics gone | topics | slots | objects, if any differ
 func AppendDelta(b []byte, before, after *View) []byte {
 	d := diff(before, after)
 	b = appendU64(append(b, formatVersion), before.version)
@@ -92,7 +92,7 @@ func AppendDelta(b []byte, before, after *View) []byte {
 		o := after.slots[s]
 		b = appendU64(appendU64(append(b, byte(s>>8), byte(s)), uint64(o.Shard)), o.Version)
 	}
-	return b
+	return appendObjects(b, before, after)
 }
 
 // Patch makes the view that a delta leads to. It fails when the delta does not begin at v's version; then ask for
@@ -147,6 +147,7 @@ func (v *View) Patch(b []byte) (*View, error) {
 			slots[s], previous = o, int(s)
 		}
 	}
+	next.objects = c.objects(v)
 	if err := c.end("view"); err != nil {
 		return nil, err
 	}

@@ -1,5 +1,6 @@
 // Package catalog is what every node must agree on: who is in the cluster, which topics there are, which shard holds each
-// partition and each coordinator slot, on which nodes the replicas of each shard are.
+// partition and each coordinator slot, on which nodes the replicas of each shard are, and the exchanges, queues and bindings of
+// each virtual host.
 //
 // It promises: (1) Apply is a function of state and command; (2) every change raises the version by one, a refusal
 // changes nothing; (3) a View is never changed and cheap to make: what did not change is shared; (4) a producer id, a
@@ -9,7 +10,8 @@
 //
 // It asks the caller: (a) apply commands in log order; (b) validate a topic with CheckTopicName, ValidateConfigs,
 // CheckReplicationFactor and Spread before proposing TopicCreate: those say why, Apply only refuses what would break the
-// state; (c) give each new topic a random id.
+// state; (c) give each new topic a random id; (d) judge
+// an exchange, queue or binding by package routing before proposing it.
 //
 // A deleted topic is simply absent: a shard's leader compares PartitionsOf with what it has, with a view that is not
 // older than what it had. It does not route, wait, or know what a partition holds.

@@ -21,6 +21,12 @@ const (
 	FeedViews = 32
 	// NodesMax bounds the cluster, so that a decoded view is bounded by its bytes and a plan by its shards.
 	NodesMax = 1000
+	// ObjectNameBytesMax is what a short string of AMQP holds: names of exchanges and queues, binding keys.
+	ObjectNameBytesMax = 255
+	// ExchangesMax, QueuesMax and BindingsMax bound what clients may make every node keep in memory (some 500 bytes each).
+	ExchangesMax = 100_000
+	QueuesMax    = 100_000
+	BindingsMax  = 1_000_000
 	// ShardsMax bounds the shards of a cluster.
 	ShardsMax = 10_000
 )

@@ -26,6 +26,13 @@ func writeChanges(before, after *View, w keyspace.Writer) {
 	for _, t := range d.topics {
 		w.Set(keyspace.AppendTopicKey(nil, t.ID), appendTopic([]byte{formatVersion}, t))
 	}
+	set, gone := DiffObjects(before, after)
+	for _, o := range gone {
+		w.Delete([]byte(o.key))
+	}
+	for _, o := range set {
+		w.Set([]byte(o.key), appendObject([]byte{formatVersion}, o))
+	}
 	for _, s := range d.slots {
 		o := after.slots[s]
 		w.Set(keyspace.AppendSlotKey(nil, uint32(s)), appendU64(appendU64([]byte{formatVersion}, uint64(o.Shard)), o.Version))
@@ -84,6 +91,19 @@ func loadView(rows keyspace.Reader) (*View, error) {
 	})
 	if err != nil {
 		return nil, err
+	}
+	for _, t := range []keyspace.Table{keyspace.TableExchange, keyspace.TableQueueName, keyspace.TableBinding} {
+		err := scan(t, func(k []byte, c *cursor) error {
+			o := c.object()
+			if !c.failed && o.key != string(k) {
+				return fmt.Errorf("%w: row %x is of another object", ErrMalformed, k)
+			}
+			v.objects = append(v.objects, o)
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
 	}
 	return v, v.index()
 }

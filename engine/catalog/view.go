@@ -21,6 +21,7 @@ type View struct {
 	topics    []*Topic // by name
 	byID      []*Topic // the same, by id
 	slots     *[Slots]SlotOwner
+	objects   []*Object // by key
 }
 
 // EmptyView is the catalog before bootstrap, version 0.
@@ -147,6 +148,9 @@ func (v *View) Describe() string {
 	}
 	for _, t := range v.topics {
 		fmt.Fprintf(&b, "  %v\n", t)
+	}
+	for _, o := range v.objects {
+		fmt.Fprintf(&b, "  %v\n", o)
 	}
 	return b.String()
 }

@@ -203,6 +203,14 @@ func (w *world) run(d *datadriven.TestData) string {
 	case "slot":
 		slot, owner := v.Owner(d.CmdArgs[0].Key)
 		return fmt.Sprintf("slot %d on shard %d since version %d\n", slot, owner.Shard, owner.Version)
+	case "exchange", "drop-exchange", "queue", "drop-queue", "bind", "unbind":
+		return resultString(w.apply(objectCommand(v, d, a)))
+	case "objects":
+		var s strings.Builder
+		for _, o := range v.Objects() {
+			fmt.Fprintln(&s, o)
+		}
+		return s.String()
 	case "view":
 		return w.m.Describe()
 	case "healthy": // every node alive, every replica of the catalog in Raft, caught up and whole
@@ -252,6 +260,35 @@ func (w *world) run(d *datadriven.TestData) string {
 	}
 	d.Fatalf(w.t.(*testing.T), "unknown verb %s", d.Cmd)
 	return ""
+}
+
+// objectCommand: names are the words behind the verb, attributes are flags.
+func objectCommand(v *View, d *datadriven.TestData, a args) command.Message {
+	name := d.CmdArgs[0].Key
+	has := func(flag string) bool { _, ok := a[flag]; return ok }
+	switch d.Cmd {
+	case "exchange":
+		return &command.ExchangeDeclare{Host: "/", Exchange: command.ExchangeSpec{Name: name, Type: a["type"], AutoDelete: has("auto-delete"), Internal: has("internal")}}
+	case "drop-exchange":
+		return &command.ExchangeDelete{Host: "/", Name: name, IfUnused: has("if-unused")}
+	case "queue":
+		return &command.QueueDeclare{Host: "/", Shard: broker.ShardID(a.number("shard", 2)), OwnerSession: uint64(a.number("owner", 0)),
+			Queue: command.QueueSpec{Name: name, Durable: true, Exclusive: has("owner"), Arguments: []command.ArgumentSpec{{Name: "x-max-length", Kind: uint8(broker.ArgumentInt), Int: a.number("max", 0)}}}}
+	case "drop-queue":
+		id := uint64(a.number("id", 0))
+		if q, ok := v.Queue("/", name); ok && id == 0 {
+			id = uint64(q.ID)
+		}
+		return &command.QueueDelete{Queue: id}
+	}
+	b := command.BindingSpec{Source: name, Destination: a["to"], Key: a["key"]}
+	if has("to-exchange") {
+		b.Exchange, b.Destination = true, a["to-exchange"]
+	}
+	if d.Cmd == "bind" {
+		return &command.BindingAdd{Host: "/", Binding: b}
+	}
+	return &command.BindingRemove{Host: "/", Binding: b}
 }
 
 func TestScenarios(t *testing.T) {

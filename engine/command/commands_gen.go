@@ -46,6 +46,12 @@ const (
 	KindReplicaPromote        Kind = 0x49
 	KindReplicaRemove         Kind = 0x4a
 	KindTopicGrow             Kind = 0x4b
+	KindExchangeDeclare       Kind = 0x50
+	KindExchangeDelete        Kind = 0x51
+	KindQueueDeclare          Kind = 0x52
+	KindQueueDelete           Kind = 0x53
+	KindBindingAdd            Kind = 0x54
+	KindBindingRemove         Kind = 0x55
 	KindAppendResult          Kind = 0x81
 	KindPartitionResult       Kind = 0x82
 	KindSweepResult           Kind = 0x83
@@ -98,6 +104,12 @@ const (
 	VersionReplicaPromote        = 1
 	VersionReplicaRemove         = 1
 	VersionTopicGrow             = 1
+	VersionExchangeDeclare       = 1
+	VersionExchangeDelete        = 1
+	VersionQueueDeclare          = 1
+	VersionQueueDelete           = 1
+	VersionBindingAdd            = 1
+	VersionBindingRemove         = 1
 	VersionAppendResult          = 1
 	VersionPartitionResult       = 1
 	VersionSweepResult           = 1
@@ -151,6 +163,12 @@ func Kinds() []Kind {
 		KindReplicaPromote,
 		KindReplicaRemove,
 		KindTopicGrow,
+		KindExchangeDeclare,
+		KindExchangeDelete,
+		KindQueueDeclare,
+		KindQueueDelete,
+		KindBindingAdd,
+		KindBindingRemove,
 		KindAppendResult,
 		KindPartitionResult,
 		KindSweepResult,
@@ -205,6 +223,12 @@ func (k Kind) known() bool {
 		KindReplicaPromote,
 		KindReplicaRemove,
 		KindTopicGrow,
+		KindExchangeDeclare,
+		KindExchangeDelete,
+		KindQueueDeclare,
+		KindQueueDelete,
+		KindBindingAdd,
+		KindBindingRemove,
 		KindAppendResult,
 		KindPartitionResult,
 		KindSweepResult,
@@ -296,6 +320,18 @@ func (k Kind) VersionMax() uint8 {
 		return VersionReplicaRemove
 	case KindTopicGrow:
 		return VersionTopicGrow
+	case KindExchangeDeclare:
+		return VersionExchangeDeclare
+	case KindExchangeDelete:
+		return VersionExchangeDelete
+	case KindQueueDeclare:
+		return VersionQueueDeclare
+	case KindQueueDelete:
+		return VersionQueueDelete
+	case KindBindingAdd:
+		return VersionBindingAdd
+	case KindBindingRemove:
+		return VersionBindingRemove
 	case KindAppendResult:
 		return VersionAppendResult
 	case KindPartitionResult:
@@ -399,6 +435,18 @@ func (k Kind) String() string {
 		return "ReplicaRemove"
 	case KindTopicGrow:
 		return "TopicGrow"
+	case KindExchangeDeclare:
+		return "ExchangeDeclare"
+	case KindExchangeDelete:
+		return "ExchangeDelete"
+	case KindQueueDeclare:
+		return "QueueDeclare"
+	case KindQueueDelete:
+		return "QueueDelete"
+	case KindBindingAdd:
+		return "BindingAdd"
+	case KindBindingRemove:
+		return "BindingRemove"
 	case KindAppendResult:
 		return "AppendResult"
 	case KindPartitionResult:
@@ -501,6 +549,18 @@ func newMessage(k Kind) Message {
 		return new(ReplicaRemove)
 	case KindTopicGrow:
 		return new(TopicGrow)
+	case KindExchangeDeclare:
+		return new(ExchangeDeclare)
+	case KindExchangeDelete:
+		return new(ExchangeDelete)
+	case KindQueueDeclare:
+		return new(QueueDeclare)
+	case KindQueueDelete:
+		return new(QueueDelete)
+	case KindBindingAdd:
+		return new(BindingAdd)
+	case KindBindingRemove:
+		return new(BindingRemove)
 	case KindAppendResult:
 		return new(AppendResult)
 	case KindPartitionResult:
@@ -2554,6 +2614,370 @@ func (m *TopicGrow) Decode(b []byte) error {
 // String is one line.
 func (m *TopicGrow) String() string {
 	return fmt.Sprintf("TopicGrow Topic=%v From=%v Shards=%v", m.Topic, m.From, m.Shards)
+}
+
+// ExchangeDeclare adds an exchange of a virtual host. Doing it again with the same one changes nothing.
+type ExchangeDeclare struct {
+	Host     string
+	Exchange ExchangeSpec
+}
+
+// Kind is KindExchangeDeclare.
+func (*ExchangeDeclare) Kind() Kind { return KindExchangeDeclare }
+
+// AppendTo appends the message's bytes, in version 1.
+func (m *ExchangeDeclare) AppendTo(dst []byte) []byte {
+	dst = append(dst, byte(KindExchangeDeclare), VersionExchangeDeclare)
+	dst = appendString(dst, m.Host)
+	dst = m.Exchange.appendTo(dst)
+	return dst
+}
+
+// Decode reads exactly one ExchangeDeclare, of any version.
+func (m *ExchangeDeclare) Decode(b []byte) error {
+	var d decoder
+	if err := d.begin(b, KindExchangeDeclare, VersionExchangeDeclare); err != nil {
+		return err
+	}
+	m.Host = d.string()
+	m.Exchange.decode(&d)
+	return d.end(KindExchangeDeclare)
+}
+
+// String is one line.
+func (m *ExchangeDeclare) String() string {
+	return fmt.Sprintf("ExchangeDeclare Host=%q Exchange=%v", m.Host, m.Exchange)
+}
+
+// ExchangeSpec is a part of messages.
+type ExchangeSpec struct {
+	Name       string
+	Type       string
+	Durable    bool
+	AutoDelete bool
+	Internal   bool
+	Arguments  []ArgumentSpec
+}
+
+func (m *ExchangeSpec) appendTo(dst []byte) []byte {
+	dst = appendString(dst, m.Name)
+	dst = appendString(dst, m.Type)
+	dst = appendBool(dst, m.Durable)
+	dst = appendBool(dst, m.AutoDelete)
+	dst = appendBool(dst, m.Internal)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(len(m.Arguments)))
+	for i := range m.Arguments {
+		dst = m.Arguments[i].appendTo(dst)
+	}
+	return dst
+}
+
+func (m *ExchangeSpec) decode(d *decoder) {
+	m.Name = d.string()
+	m.Type = d.string()
+	m.Durable = d.bool()
+	m.AutoDelete = d.bool()
+	m.Internal = d.bool()
+	m.Arguments = nil
+	if n := d.count(25); n > 0 {
+		m.Arguments = make([]ArgumentSpec, n)
+		for i := range m.Arguments {
+			m.Arguments[i].decode(d)
+		}
+	}
+}
+
+// String is one line.
+func (m ExchangeSpec) String() string {
+	return fmt.Sprintf("Name=%q Type=%q Durable=%v AutoDelete=%v Internal=%v Arguments=%v", m.Name, m.Type, m.Durable, m.AutoDelete, m.Internal, m.Arguments)
+}
+
+// ArgumentSpec is a part of messages.
+type ArgumentSpec struct {
+	Name  string
+	Kind  uint8 // broker.ArgumentKind
+	Int   int64
+	Float uint64 // its bits
+	Text  string
+}
+
+func (m *ArgumentSpec) appendTo(dst []byte) []byte {
+	dst = appendString(dst, m.Name)
+	dst = append(dst, byte(m.Kind))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Int))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Float))
+	dst = appendString(dst, m.Text)
+	return dst
+}
+
+func (m *ArgumentSpec) decode(d *decoder) {
+	m.Name = d.string()
+	m.Kind = uint8(d.u8())
+	m.Int = int64(d.u64())
+	m.Float = uint64(d.u64())
+	m.Text = d.string()
+}
+
+// String is one line.
+func (m ArgumentSpec) String() string {
+	return fmt.Sprintf("Name=%q Kind=%v Int=%v Float=%v Text=%q", m.Name, m.Kind, m.Int, m.Float, m.Text)
+}
+
+// ExchangeDelete removes an exchange with its bindings. One that is not there: nothing changes.
+type ExchangeDelete struct {
+	Host     string
+	Name     string
+	IfUnused bool
+}
+
+// Kind is KindExchangeDelete.
+func (*ExchangeDelete) Kind() Kind { return KindExchangeDelete }
+
+// AppendTo appends the message's bytes, in version 1.
+func (m *ExchangeDelete) AppendTo(dst []byte) []byte {
+	dst = append(dst, byte(KindExchangeDelete), VersionExchangeDelete)
+	dst = appendString(dst, m.Host)
+	dst = appendString(dst, m.Name)
+	dst = appendBool(dst, m.IfUnused)
+	return dst
+}
+
+// Decode reads exactly one ExchangeDelete, of any version.
+func (m *ExchangeDelete) Decode(b []byte) error {
+	var d decoder
+	if err := d.begin(b, KindExchangeDelete, VersionExchangeDelete); err != nil {
+		return err
+	}
+	m.Host = d.string()
+	m.Name = d.string()
+	m.IfUnused = d.bool()
+	return d.end(KindExchangeDelete)
+}
+
+// String is one line.
+func (m *ExchangeDelete) String() string {
+	return fmt.Sprintf("ExchangeDelete Host=%q Name=%q IfUnused=%v", m.Host, m.Name, m.IfUnused)
+}
+
+// QueueDeclare adds a queue. Doing it again with the same one changes nothing, wherever it would have been placed.
+type QueueDeclare struct {
+	Host         string
+	Queue        QueueSpec
+	Shard        broker.ShardID
+	OwnerNode    broker.NodeID // of an exclusive queue: its session; else 0
+	OwnerRun     uint64
+	OwnerSession uint64
+}
+
+// Kind is KindQueueDeclare.
+func (*QueueDeclare) Kind() Kind { return KindQueueDeclare }
+
+// AppendTo appends the message's bytes, in version 1.
+func (m *QueueDeclare) AppendTo(dst []byte) []byte {
+	dst = append(dst, byte(KindQueueDeclare), VersionQueueDeclare)
+	dst = appendString(dst, m.Host)
+	dst = m.Queue.appendTo(dst)
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Shard))
+	dst = binary.BigEndian.AppendUint32(dst, uint32(m.OwnerNode))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.OwnerRun))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.OwnerSession))
+	return dst
+}
+
+// Decode reads exactly one QueueDeclare, of any version.
+func (m *QueueDeclare) Decode(b []byte) error {
+	var d decoder
+	if err := d.begin(b, KindQueueDeclare, VersionQueueDeclare); err != nil {
+		return err
+	}
+	m.Host = d.string()
+	m.Queue.decode(&d)
+	m.Shard = broker.ShardID(d.u64())
+	m.OwnerNode = broker.NodeID(d.u32())
+	m.OwnerRun = uint64(d.u64())
+	m.OwnerSession = uint64(d.u64())
+	return d.end(KindQueueDeclare)
+}
+
+// String is one line.
+func (m *QueueDeclare) String() string {
+	return fmt.Sprintf("QueueDeclare Host=%q Queue=%v Shard=%v OwnerNode=%v OwnerRun=%v OwnerSession=%v", m.Host, m.Queue, m.Shard, m.OwnerNode, m.OwnerRun, m.OwnerSession)
+}
+
+// QueueSpec is a part of messages.
+type QueueSpec struct {
+	Name       string
+	Durable    bool
+	Exclusive  bool
+	AutoDelete bool
+	Arguments  []ArgumentSpec
+}
+
+func (m *QueueSpec) appendTo(dst []byte) []byte {
+	dst = appendString(dst, m.Name)
+	dst = appendBool(dst, m.Durable)
+	dst = appendBool(dst, m.Exclusive)
+	dst = appendBool(dst, m.AutoDelete)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(len(m.Arguments)))
+	for i := range m.Arguments {
+		dst = m.Arguments[i].appendTo(dst)
+	}
+	return dst
+}
+
+func (m *QueueSpec) decode(d *decoder) {
+	m.Name = d.string()
+	m.Durable = d.bool()
+	m.Exclusive = d.bool()
+	m.AutoDelete = d.bool()
+	m.Arguments = nil
+	if n := d.count(25); n > 0 {
+		m.Arguments = make([]ArgumentSpec, n)
+		for i := range m.Arguments {
+			m.Arguments[i].decode(d)
+		}
+	}
+}
+
+// String is one line.
+func (m QueueSpec) String() string {
+	return fmt.Sprintf("Name=%q Durable=%v Exclusive=%v AutoDelete=%v Arguments=%v", m.Name, m.Durable, m.Exclusive, m.AutoDelete, m.Arguments)
+}
+
+// QueueDelete removes a queue with its bindings. One that is not there: nothing changes.
+type QueueDelete struct {
+	Queue uint64 // its id: never another queue of the same name
+}
+
+// Kind is KindQueueDelete.
+func (*QueueDelete) Kind() Kind { return KindQueueDelete }
+
+// AppendTo appends the message's bytes, in version 1.
+func (m *QueueDelete) AppendTo(dst []byte) []byte {
+	dst = append(dst, byte(KindQueueDelete), VersionQueueDelete)
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Queue))
+	return dst
+}
+
+// Decode reads exactly one QueueDelete, of any version.
+func (m *QueueDelete) Decode(b []byte) error {
+	var d decoder
+	if err := d.begin(b, KindQueueDelete, VersionQueueDelete); err != nil {
+		return err
+	}
+	m.Queue = uint64(d.u64())
+	return d.end(KindQueueDelete)
+}
+
+// String is one line.
+func (m *QueueDelete) String() string {
+	return fmt.Sprintf("QueueDelete Queue=%v", m.Queue)
+}
+
+// BindingAdd adds a binding. One that is there: nothing changes.
+type BindingAdd struct {
+	Host    string
+	Binding BindingSpec
+}
+
+// Kind is KindBindingAdd.
+func (*BindingAdd) Kind() Kind { return KindBindingAdd }
+
+// AppendTo appends the message's bytes, in version 1.
+func (m *BindingAdd) AppendTo(dst []byte) []byte {
+	dst = append(dst, byte(KindBindingAdd), VersionBindingAdd)
+	dst = appendString(dst, m.Host)
+	dst = m.Binding.appendTo(dst)
+	return dst
+}
+
+// Decode reads exactly one BindingAdd, of any version.
+func (m *BindingAdd) Decode(b []byte) error {
+	var d decoder
+	if err := d.begin(b, KindBindingAdd, VersionBindingAdd); err != nil {
+		return err
+	}
+	m.Host = d.string()
+	m.Binding.decode(&d)
+	return d.end(KindBindingAdd)
+}
+
+// String is one line.
+func (m *BindingAdd) String() string {
+	return fmt.Sprintf("BindingAdd Host=%q Binding=%v", m.Host, m.Binding)
+}
+
+// BindingSpec is a part of messages.
+type BindingSpec struct {
+	Source      string
+	Exchange    bool // Destination is an exchange, else a queue
+	Destination string
+	Key         string
+	Arguments   []ArgumentSpec // by name
+}
+
+func (m *BindingSpec) appendTo(dst []byte) []byte {
+	dst = appendString(dst, m.Source)
+	dst = appendBool(dst, m.Exchange)
+	dst = appendString(dst, m.Destination)
+	dst = appendString(dst, m.Key)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(len(m.Arguments)))
+	for i := range m.Arguments {
+		dst = m.Arguments[i].appendTo(dst)
+	}
+	return dst
+}
+
+func (m *BindingSpec) decode(d *decoder) {
+	m.Source = d.string()
+	m.Exchange = d.bool()
+	m.Destination = d.string()
+	m.Key = d.string()
+	m.Arguments = nil
+	if n := d.count(25); n > 0 {
+		m.Arguments = make([]ArgumentSpec, n)
+		for i := range m.Arguments {
+			m.Arguments[i].decode(d)
+		}
+	}
+}
+
+// String is one line.
+func (m BindingSpec) String() string {
+	return fmt.Sprintf("Source=%q Exchange=%v Destination=%q Key=%q Arguments=%v", m.Source, m.Exchange, m.Destination, m.Key, m.Arguments)
+}
+
+// BindingRemove removes a binding. One that is not there: nothing changes.
+type BindingRemove struct {
+	Host    string
+	Binding BindingSpec
+}
+
+// Kind is KindBindingRemove.
+func (*BindingRemove) Kind() Kind { return KindBindingRemove }
+
+// AppendTo appends the message's bytes, in version 1.
+func (m *BindingRemove) AppendTo(dst []byte) []byte {
+	dst = append(dst, byte(KindBindingRemove), VersionBindingRemove)
+	dst = appendString(dst, m.Host)
+	dst = m.Binding.appendTo(dst)
+	return dst
+}
+
+// Decode reads exactly one BindingRemove, of any version.
+func (m *BindingRemove) Decode(b []byte) error {
+	var d decoder
+	if err := d.begin(b, KindBindingRemove, VersionBindingRemove); err != nil {
+		return err
+	}
+	m.Host = d.string()
+	m.Binding.decode(&d)
+	return d.end(KindBindingRemove)
+}
+
+// String is one line.
+func (m *BindingRemove) String() string {
+	return fmt.Sprintf("BindingRemove Host=%q Binding=%v", m.Host, m.Binding)
 }
 
 // AppendResult answers Append.

@@ -48,6 +48,9 @@ func TestGolden(t *testing.T) {
 		{"aborted 1/300", AppendAbortedKey(nil, 1, 300)},
 		{"group hold g/1000", AppendGroupHoldKey(nil, "g", 1000)},
 		{"transaction pay", AppendTransactionKey(nil, "pay")},
+		{"exchange //x", AppendExchangeKey(nil, "/", "x")},
+		{"queue name //q", AppendQueueNameKey(nil, "/", "q")},
+		{"binding //x/q", AppendBindingKey(nil, BindingKey{Host: "/", Source: "x", Exchange: true, Destination: "q", Key: "k", Arguments: "a"})},
 	}
 	datadriven.RunTest(t, "testdata/golden.txt", func(t *testing.T, d *datadriven.TestData) string {
 		var s strings.Builder

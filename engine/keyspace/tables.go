@@ -36,6 +36,11 @@ const (
 	TableShard   Table = 0x34 // shard → its replicas
 	TableSlot    Table = 0x35 // coordinator slot → shard
 	TableChange  Table = 0x36 // catalog version → what changed
+
+	// Also of package catalog: virtual hosts.
+	TableExchange  Table = 0x37 // host, name → exchange
+	TableQueueName Table = 0x38 // host, name → queue and where it lives
+	TableBinding   Table = 0x39 // host, all of a binding → nothing more
 )
 
 // Machine names a machine's own row under TableMachine.
