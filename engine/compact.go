@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"math/bits"
 	"time"
 
 	"github.com/tallymq/tallymq/consensus/journal"
@@ -10,6 +11,7 @@ import (
 	"github.com/tallymq/tallymq/engine/command"
 	"github.com/tallymq/tallymq/engine/compaction"
 	"github.com/tallymq/tallymq/engine/partition"
+	"github.com/tallymq/tallymq/internal/point"
 )
 
 // compactLogs compacts the shard's logs as long as this node leads. Package compaction
@@ -85,7 +87,7 @@ func (l *lead) passOver(h *partition.Head, times compaction.Times, why compactio
 		return l.ctx.Err()
 	}
 	began := time.Now()
-	limits := compaction.Limits{KeysBytes: actKeysFew.Most(compaction.KeysBytesDefault), SliceBytes: actSliceSmall.Most(compaction.SliceBytesDefault)}
+	limits := compaction.Limits{KeysBytes: halved(compaction.KeysBytesDefault, actKeysFew), SliceBytes: halved(compaction.SliceBytesDefault, actSliceSmall)}
 	pass, err := compaction.Begin(l.r.rows, *h, l.payload, times, limits)
 	if err != nil {
 		return err
@@ -106,6 +108,12 @@ func (l *lead) passOver(h *partition.Head, times compaction.Times, why compactio
 		l.e.log.Debug("compacted", "partition", h.Partition, "why", string(why), "clean to", after.Cleaned, "bytes before", h.Bytes(), "bytes now", after.Bytes(), "took", time.Since(began))
 	}
 	return nil
+}
+
+// halved is n; where a simulator acts, n halved so often that little may be left.
+func halved(n int, a point.Act) int {
+	times := bits.Len(uint(n)) - 1
+	return n >> (times - a.Most(times))
 }
 
 // payload reads a batch, at the rate that compaction may read with.

@@ -109,7 +109,7 @@ func (w *consumption) never() {
 		for i := l.at(r.first); i < l.at(r.end); i++ {
 			n := &l.entries[i]
 			v := w.index.events[n.event].value
-			if !n.committed || w.may[consumed{k.group, v}] || w.starts.deleted(l.name, n.offset, w.index.ops[r.op].Return) || compacted.gone(&w.index.values[v]) {
+			if !n.committed || w.may[consumed{k.group, v}] || w.starts.deleted(l.name, n.offset, w.index.ops[r.op].Return) || compacted.gone(&w.index.values[v], w.index.ops[r.op].by()) {
 				continue
 			}
 			w.violation(ConsumedNever, k.group, "%s, and the group committed %d of %s by %s without it", w.who(n.event), r.end, l.name, w.client(r.op))

@@ -22,6 +22,14 @@ type Span struct{ Call, Return time.Duration }
 // what nobody timed.
 func (a Span) Before(b Span) bool { return a.Return < b.Call && a.timed() && b.timed() }
 
+// by is when it had ended, for all that is known.
+func (a Span) by() time.Duration {
+	if !a.timed() {
+		return forever
+	}
+	return a.Return
+}
+
 // timed says that somebody looked at the clock.
 func (a Span) timed() bool { return a != Span{} }
 

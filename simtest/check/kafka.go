@@ -46,6 +46,7 @@ func Judge(h *History, o Options) *Analysis {
 	c.offsets()
 	c.lost()
 	c.tombstones()
+	c.cameBack()
 	c.sends()
 	c.polls()
 	c.cycles()

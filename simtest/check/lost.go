@@ -25,7 +25,7 @@ func (c *checker) lost() {
 			continue
 		}
 		sent := &c.index.events[v.sender]
-		if c.starts.deleted(c.index.logs[sent.partition].name, v.high, forever) || compacted.gone(v) {
+		if c.starts.deleted(c.index.logs[sent.partition].name, v.high, forever) || compacted.gone(v, forever) {
 			continue
 		}
 		if drained[sent.partition] && !v.final {

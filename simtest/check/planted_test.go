@@ -416,6 +416,27 @@ var plantedOps = []struct {
 		return []string{"late"}
 	}},
 	{"a tombstone went too early", Undead, func(h *History) []string { return deleted(h, 5) }},
+	{"what one passed over another is given later", CameBack, func(h *History) []string {
+		deleted(h, 11)
+		for i, v := range []string{"value", "tombstone"} {
+			h.Ops = append(h.Ops, Op{Span: after(h, 20+i), Process: "late", Kind: KindPoll, Do: []Mop{{Poll: true, Partition: "k", Offset: int64(i), Value: v}}})
+		}
+		return []string{"mourner", "late", `"tombstone"`}
+	}},
+	{"a record went before another took its place", PollSkip, func(h *History) []string {
+		h.Compacted = append(slices.Clone(h.Compacted), "k")
+		add := func(process string, kind Kind, m Mop) {
+			m.Partition = "k"
+			h.Ops = append(h.Ops, Op{Span: after(h, 1), Process: process, Kind: kind, Do: []Mop{m}})
+		}
+		add("writer", KindSend, Mop{Value: "first", Key: "other"})
+		add("writer", KindSend, Mop{Value: "skipped", Key: "key", Offset: 1})
+		add("writer", KindSend, Mop{Value: "third", Key: "other", Offset: 2})
+		add("reader", KindPoll, Mop{Poll: true, Value: "first"})
+		add("reader", KindPoll, Mop{Poll: true, Value: "third", Offset: 2})
+		add("writer", KindSend, Mop{Value: "late", Key: "key", Offset: 3})
+		return []string{"reader", `"skipped"`}
+	}},
 	{"nothing is behind what a tombstone deleted", Undead, func(h *History) []string {
 		names := deleted(h, 5)
 		h.Ops = h.Ops[:len(h.Ops)-1]

@@ -111,7 +111,7 @@ func (p *poller) skipped(l *log, after, before int64, o *Op) int {
 	}
 	for i := from; i < to; i++ {
 		n := &l.entries[i]
-		if n.committed && !p.starts.deleted(l.name, n.offset, o.Return) && !p.compaction.gone(&p.index.values[p.index.events[n.event].value]) {
+		if n.committed && !p.starts.deleted(l.name, n.offset, o.Return) && !p.compaction.gone(&p.index.values[p.index.events[n.event].value], o.by()) {
 			return i
 		}
 	}

@@ -21,7 +21,7 @@ func (c *checker) tombstones() {
 		}
 	}
 	for i := range c.index.ops {
-		w.live(int32(i))
+		c.live(w.lives, int32(i))
 	}
 	for i := range c.index.events {
 		if e := &c.index.events[i]; e.poll && e.offset >= 0 && !c.index.ops[e.op].Uncommitted {
@@ -41,19 +41,19 @@ type mourner struct {
 }
 
 // live notes from when to when an operation's session lived.
-func (w *mourner) live(op int32) {
-	o, s := &w.c.index.ops[op], w.c.index.session[op]
+func (c *checker) live(lives map[int32]Span, op int32) {
+	o, s := &c.index.ops[op], c.index.session[op]
 	if !o.timed() {
 		return
 	}
 	life := o.Span
-	if j := int(op) - len(w.c.h.Ops) - len(w.c.h.Sends); j >= 0 && w.c.h.Reads[j].Since > 0 {
-		life.Call = w.c.h.Reads[j].Since
+	if j := int(op) - len(c.h.Ops) - len(c.h.Sends); j >= 0 && c.h.Reads[j].Since > 0 {
+		life.Call = c.h.Reads[j].Since
 	}
-	if before, ok := w.lives[s]; ok {
+	if before, ok := lives[s]; ok {
 		life = Span{min(life.Call, before.Call), max(life.Return, before.Return)}
 	}
-	w.lives[s] = life
+	lives[s] = life
 }
 
 // step judges one record that a session was given.

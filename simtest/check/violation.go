@@ -66,4 +66,5 @@ const (
 	ConsumedNever    = "consumed-never"
 	Divergence       = "divergence"
 	Undead           = "undead"
+	CameBack         = "came-back"
 )

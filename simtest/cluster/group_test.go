@@ -81,7 +81,7 @@ func (m *member) poll() {
 	m.mu.Lock()
 	session := m.session
 	m.mu.Unlock()
-	m.l.note(m.name, session, fetches, false)
+	m.l.note(m.name, session, fetches, 0, false)
 	m.l.cover(fetches)
 	m.commit(fetches)
 }

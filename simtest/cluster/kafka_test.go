@@ -33,8 +33,9 @@ func TestKafkaSurvivesThePlan(t *testing.T) {
 		l := &workload{settings: s, w: w, c: New(w, o), stop: make(chan struct{}), epochs: map[term]span{}, positions: map[string]int64{},
 			covered: map[string]map[int64]bool{}, partitions: map[string]int32{}}
 		l.h.Dense = true
-		l.create(topic, s.topicPartitions)
-		l.create(trimmed, trimmedPartitions)
+		l.create(topic, s.topicPartitions, nil)
+		l.create(trimmed, trimmedPartitions, nil)
+		l.createBalances()
 		l.findTopicID()
 		l.begin()
 		l.suffer(t)
@@ -59,6 +60,11 @@ func (l *workload) begin() {
 	}
 	if !l.safety { // what was deleted cannot be told from what is lost unless the end says how much it was
 		l.keep("auditor", func(p *simtest.Process, name string) error { return l.idempotent(p, name, trimmed) })
+	}
+	if l.compacted {
+		for i := range 2 {
+			l.keep(fmt.Sprintf("bookkeeper%d", i+1), l.keepBooks)
+		}
 	}
 	for i := range l.producersPlain {
 		l.keep(fmt.Sprintf("plain%d", i+1), l.plain)

@@ -21,6 +21,7 @@ type producer struct {
 	topic   string
 	ordered bool // its records stand in the order in which it sent them
 	deaf    bool // it asks for no answer
+	keys    int  // its records have one of so many, and some delete theirs; 0: none has
 	sent    int
 }
 
@@ -28,6 +29,11 @@ type producer struct {
 // order. Several batches are in flight. One that is started again has another id.
 func (l *workload) idempotent(p *simtest.Process, name, to string) error {
 	return l.produce(&producer{name: name, topic: to, ordered: true}, p, kgo.ProducerLinger(l.linger), kgo.ProducerBatchCompression(l.compression))
+}
+
+// keepBooks is main of an idempotent producer of balances.
+func (l *workload) keepBooks(p *simtest.Process, name string) error {
+	return l.produce(&producer{name: name, topic: balances, ordered: true, keys: balanceKeys}, p, kgo.ProducerLinger(l.linger), kgo.ProducerBatchCompression(l.compression))
 }
 
 // plain producers have no id, and send nothing twice: what failed may be there or not,
@@ -56,6 +62,17 @@ func (l *workload) produce(r *producer, p *simtest.Process, opts ...kgo.Opt) (er
 	return r.cl.Flush(context.Background())
 }
 
+// tombstoneHeader has what tells a record from others that has no value.
+const tombstoneHeader = "id"
+
+// textOf is what a record is known by.
+func textOf(r *kgo.Record) string {
+	if r.Value == nil && len(r.Headers) == 1 {
+		return string(r.Headers[0].Value)
+	}
+	return string(r.Value)
+}
+
 // send gives one record to the library and notes what becomes of it.
 func (r *producer) send() {
 	l := r.l
@@ -66,13 +83,21 @@ func (r *producer) send() {
 	if !r.ordered {
 		s.Producer = fmt.Sprintf("%s-%d", r.name, r.sent)
 	}
+	rec := &kgo.Record{Topic: r.topic, Partition: to, Value: []byte(value)}
+	if r.keys > 0 {
+		s.Key, s.Tombstone = fmt.Sprint("account", r.rng.IntN(r.keys)), r.rng.IntN(4) == 0
+		rec.Key = []byte(s.Key)
+	}
+	if s.Tombstone {
+		rec.Value, rec.Headers = nil, []kgo.RecordHeader{{Key: tombstoneHeader, Value: []byte(value)}}
+	}
 	r.sent++
 	s.Call, s.Return = l.w.Now(), 1<<62
 	l.mu.Lock()
 	at := len(l.h.Sends)
 	l.h.Sends = append(l.h.Sends, s)
 	l.mu.Unlock()
-	r.cl.Produce(context.Background(), &kgo.Record{Topic: r.topic, Partition: to, Value: []byte(value)}, func(rec *kgo.Record, err error) {
+	r.cl.Produce(context.Background(), rec, func(rec *kgo.Record, err error) {
 		l.w.Result(r.name, "%.24s: offset %d, %v", value, rec.Offset, err)
 		if err != nil || r.deaf {
 			return

@@ -15,15 +15,15 @@ import (
 
 // read is main of a reader: it reads everything from the start, and goes on.
 func (l *workload) read(p *simtest.Process, name string) error {
-	cl, err := kgo.NewClient(l.options(p, l.all(topic, trimmed), kgo.FetchMaxWait(500*time.Millisecond))...)
+	cl, err := kgo.NewClient(l.options(p, l.all(l.topics()...), kgo.FetchMaxWait(500*time.Millisecond))...)
 	if err != nil {
 		return err
 	}
-	for {
+	for since := l.w.Now(); ; {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		fetches := cl.PollFetches(ctx)
 		cancel()
-		l.note(name, 0, fetches, false)
+		l.note(name, 0, fetches, since, false)
 		if l.stopped(0) {
 			return nil
 		}
@@ -45,7 +45,7 @@ func (l *workload) all(topics ...string) kgo.Opt {
 // note adds what a consumer was given to the history.
 //
 //   - corrupt-read: a client was given a batch that its checksum does not fit.
-func (l *workload) note(name string, session int, fetches kgo.Fetches, final bool) {
+func (l *workload) note(name string, session int, fetches kgo.Fetches, since time.Duration, final bool) {
 	fetches.EachError(func(t string, p int32, err error) {
 		if strings.Contains(strings.ToLower(err.Error()), "crc") {
 			l.w.Anomaly("corrupt-read", place(t, p), "%v", err)
@@ -53,11 +53,12 @@ func (l *workload) note(name string, session int, fetches kgo.Fetches, final boo
 	})
 	now := l.w.Now()
 	fetches.EachRecord(func(r *kgo.Record) {
-		l.w.Result(name, "%s/%d at %d: %.24s", r.Topic, r.Partition, r.Offset, r.Value)
+		text := textOf(r)
+		l.w.Result(name, "%s/%d at %d: %.24s", r.Topic, r.Partition, r.Offset, text)
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		at := place(r.Topic, r.Partition)
-		l.h.Reads = append(l.h.Reads, check.Read{At: now, Consumer: name, Session: session, Partition: at, Offset: r.Offset, Value: string(r.Value), Final: final})
+		l.h.Reads = append(l.h.Reads, check.Read{At: now, Since: since, Consumer: name, Session: session, Partition: at, Offset: r.Offset, Value: text, Final: final})
 		t := term{at, r.LeaderEpoch}
 		s, ok := l.epochs[t]
 		if !ok {
@@ -73,7 +74,7 @@ func (l *workload) note(name string, session int, fetches kgo.Fetches, final boo
 func (l *workload) readAll() {
 	ends := map[string]int64{}
 	listed := true
-	for _, t := range []string{topic, trimmed} {
+	for _, t := range l.topics() {
 		listed = listed && l.as("final", func(cl *kgo.Client) error {
 			return insist(func(ctx context.Context) error {
 				listed, err := kadm.NewClient(cl).ListEndOffsets(ctx, t)
@@ -88,8 +89,8 @@ func (l *workload) readAll() {
 	if !listed {
 		return // that is a violation by itself, and nothing is known of what should be there
 	}
-	l.as("final", func(cl *kgo.Client) error { l.readTo(cl, ends); return nil }, l.all(topic, trimmed))
-	for _, t := range []string{topic, trimmed} {
+	l.as("final", func(cl *kgo.Client) error { l.readTo(cl, ends); return nil }, l.all(l.topics()...))
+	for _, t := range l.topics() {
 		for p := range l.partitions[t] {
 			l.h.Drained = append(l.h.Drained, place(t, p))
 		}
@@ -99,7 +100,7 @@ func (l *workload) readAll() {
 func (l *workload) readTo(cl *kgo.Client, ends map[string]int64) {
 	seen := map[string]int64{}
 	missing := func() (list []string) {
-		for _, t := range []string{topic, trimmed} {
+		for _, t := range l.topics() {
 			for p := range l.partitions[t] {
 				if at := place(t, p); seen[at] < ends[at] && !l.emptied(at, ends[at]) {
 					list = append(list, fmt.Sprintf("%s: %d of %d", at, seen[at], ends[at]))
@@ -110,9 +111,10 @@ func (l *workload) readTo(cl *kgo.Client, ends map[string]int64) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
+	since := l.w.Now()
 	for len(missing()) > 0 && ctx.Err() == nil {
 		fetches := cl.PollFetches(ctx)
-		l.note("final", 0, fetches, true)
+		l.note("final", 0, fetches, since, true)
 		fetches.EachRecord(func(r *kgo.Record) { seen[place(r.Topic, r.Partition)] = r.Offset + 1 })
 	}
 	for _, m := range missing() {

@@ -25,6 +25,7 @@ type settings struct {
 	compression                                            kgo.CompressionCodec
 	balancer                                               kgo.GroupBalancer
 	static                                                 bool // members name an instance
+	compacted                                              bool // there are balances
 	length                                                 time.Duration
 	damage                                                 []simtest.Verb // what may happen to one node's disk
 	brokenMax                                              int            // nodes that may be down or cut off at once
@@ -45,6 +46,7 @@ func draw(w *simtest.World) settings {
 		recordBytes:         w.Int("record-bytes", 32, 2000),
 		every:               w.Duration("send-every", 40*time.Millisecond, 120*time.Millisecond),
 		static:              w.Bool("members-static"),
+		compacted:           w.Bool("compacted"),
 		length:              w.Duration("plan-length", 20*time.Second, 30*time.Second),
 	}
 	if w.Int("five-nodes-of-4", 0, 3) == 3 {
@@ -85,6 +87,7 @@ var damages = map[string][]simtest.Verb{
 func tune(w *simtest.World) func(c *config.Config) {
 	shards := w.Int("data-shards", 1, 4)
 	rtt := w.Duration("rtt", 10*time.Millisecond, 50*time.Millisecond)
+	check := w.Duration("compaction-check", 100*time.Millisecond, 2*time.Second)
 	drawn := map[string]string{}
 	for _, s := range sizes {
 		drawn[s.name] = w.OneOf(s.name, s.kib...)
@@ -92,7 +95,7 @@ func tune(w *simtest.World) func(c *config.Config) {
 	changes := w.Bool("config-changes")
 	rng := w.Rand("config changes")
 	return func(c *config.Config) {
-		c.DataShards, c.RTT = shards, rtt
+		c.DataShards, c.RTT, c.CompactionCheckInterval = shards, rtt, check
 		for _, s := range sizes {
 			kib := drawn[s.name]
 			if changes {

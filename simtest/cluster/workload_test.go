@@ -22,8 +22,15 @@ const (
 	topic   = "payments" // nothing of it is ever deleted
 	trimmed = "audit"    // its oldest records are, on request
 	group   = "posting"
+	// Of balances each key's older records are deleted, by compaction, and tombstones when they have told so for a while.
+	balances = "balances"
 
-	trimmedPartitions = 2
+	trimmedPartitions  = 2
+	balancesPartitions = 2
+	balanceKeys        = 20
+	tombstoneRetention = 15 * time.Second
+	// tombstonesStay is that, less what an answer may be on its way.
+	tombstonesStay = 8 * time.Second
 	// patience bounds, in simulated time, what must come to pass once the faults are over.
 	patience = 2 * time.Minute
 )
@@ -151,12 +158,36 @@ func (l *workload) as(name string, f func(cl *kgo.Client) error, opts ...kgo.Opt
 	return err == nil
 }
 
+// topics are those that are read whole.
+func (l *workload) topics() []string {
+	if l.compacted {
+		return []string{topic, trimmed, balances}
+	}
+	return []string{topic, trimmed}
+}
+
+// createBalances makes the compacted topic, in worlds that have one.
+func (l *workload) createBalances() {
+	if !l.compacted {
+		return
+	}
+	configs := map[string]*string{}
+	for k, v := range map[string]string{"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.2", "delete.retention.ms": strconv.FormatInt(tombstoneRetention.Milliseconds(), 10)} {
+		configs[k] = &v
+	}
+	l.create(balances, balancesPartitions, configs)
+	for p := range int32(balancesPartitions) {
+		l.h.Compacted = append(l.h.Compacted, place(balances, p))
+	}
+	l.h.TombstonesStay = tombstonesStay
+}
+
 // create waits until the cluster makes a topic. It may have done so when nobody was told.
-func (l *workload) create(name string, n int32) {
+func (l *workload) create(name string, n int32, configs map[string]*string) {
 	l.partitions[name] = n
 	if !l.as("creator", func(cl *kgo.Client) error {
 		return insist(func(ctx context.Context) error {
-			_, err := kadm.NewClient(cl).CreateTopic(ctx, n, 3, nil, name)
+			_, err := kadm.NewClient(cl).CreateTopic(ctx, n, 3, configs, name)
 			if errors.Is(err, kerr.TopicAlreadyExists) {
 				return nil
 			}

@@ -20,6 +20,7 @@
 //	catalog_test.go    topics and producer ids, asked for everywhere over a bad network
 //	disk_test.go       rot, and drives that are replaced by empty ones
 //	install_test.go    a replica that comes back by snapshot
+//	compaction_test.go a log that is compacted
 //	order_test.go      requests that follow each other on one connection
 //
 // Read world_test.go first, then power_test.go.

@@ -41,6 +41,7 @@ var Own = append([]World{
 	{"drive", narrow, "TestADriveIsReplaced"},
 	{"rot", narrow, "TestAJournalRots"},
 	{"install", narrow, "TestAReplicaComesBackBySnapshot"},
+	{"compaction", narrow, "TestACompactedLog"},
 }, Wide...)
 
 // A Binary is the test binary of a world, built with the overlay.
