@@ -29,7 +29,10 @@ type history struct {
 	h     check.History
 	acked int
 	reads int
-	bad   []string // what no client should have met at all
+	// committed counts the group's acknowledged commits of one partition each.
+	committed int
+	topicID   [16]byte
+	bad       []string // what no client should have met at all
 }
 
 func (h *history) now() time.Duration { return time.Since(h.began) }
@@ -80,29 +83,6 @@ func (h *history) produce(ctx context.Context, seeds []string, id int, codec kgo
 			n++
 		}
 	}
-}
-
-// consume reads as a member of a group until the context ends.
-func (h *history) consume(ctx context.Context, seeds []string, id int) error {
-	name := fmt.Sprintf("member-%d", id)
-	var mu sync.Mutex
-	session := 0
-	cl, err := kgo.NewClient(kgo.SeedBrokers(seeds...), kgo.ConsumeTopics(topic), kgo.ConsumerGroup("crash"), kgo.Balancers(kgo.CooperativeStickyBalancer()),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.ClientID(name), kgo.SessionTimeout(10*time.Second), kgo.BlockRebalanceOnPoll(),
-		kgo.OnPartitionsAssigned(func(context.Context, *kgo.Client, map[string][]int32) { mu.Lock(); session++; mu.Unlock() }))
-	if err != nil {
-		return err
-	}
-	defer cl.Close()
-	for ctx.Err() == nil {
-		fs := cl.PollFetches(ctx)
-		mu.Lock()
-		s := session
-		mu.Unlock()
-		h.note(fs, name, s)
-		cl.AllowRebalance()
-	}
-	return nil
 }
 
 // tail reads from the end as it was at the start, and must never be reset.

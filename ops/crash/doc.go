@@ -3,7 +3,8 @@
 // a consumer group and a consumer at the log's end work all along. At the end every
 // partition is read whole, and the history of all clients is judged by simtest/check:
 // nothing acknowledged is missing, nothing is doubled, order is kept, no consumer was
-// reset.
+// reset. Every node is asked all along, leader or not, where partitions end and what the
+// group has committed: ends never fall, committed offsets never go back.
 //
 //	go run ./ops/crash -bin bin/tallymq -duration 60s
 //

@@ -51,10 +51,10 @@ func run(bin, dir string, duration time.Duration, r *rand.Rand) error {
 	if err := c.Ready(ctx); err != nil {
 		return err
 	}
-	if err := createTopic(ctx, c.Bootstrap()); err != nil {
+	h := &history{began: time.Now()}
+	if h.topicID, err = createTopic(ctx, c.Bootstrap()); err != nil {
 		return err
 	}
-	h := &history{began: time.Now()}
 	h.h.Dense = true
 	sending, stopSending := context.WithCancel(context.Background())
 	reading, stopReading := context.WithCancel(context.Background())
@@ -74,6 +74,9 @@ func run(bin, dir string, duration time.Duration, r *rand.Rand) error {
 	}
 	for i := range 2 {
 		work(&readers, "member", func() error { return h.consume(reading, c.Bootstrap(), i) })
+	}
+	for _, p := range c.Nodes {
+		work(&readers, "probe", func() error { return h.probe(reading, c.Bootstrap(), int32(p.ID)) })
 	}
 	work(&readers, "tail", func() error { return h.tail(reading, c.Bootstrap()) })
 
@@ -101,6 +104,10 @@ func run(bin, dir string, duration time.Duration, r *rand.Rand) error {
 		return err
 	}
 	fmt.Printf("%d kills, %d records acknowledged, %d read while it went on, %d read at the end\n", kills, h.acked, h.reads, len(h.h.Reads)-h.reads)
+	fmt.Printf("%d offsets committed of %d tried, committed offsets asked %d times, ends %d times\n", h.committed, len(h.h.Commits), len(h.h.Fetches), len(h.h.Ends))
+	if h.committed == 0 || len(h.h.Fetches) == 0 || len(h.h.Ends) == 0 {
+		return fmt.Errorf("nothing was committed or asked")
+	}
 	for _, b := range h.bad {
 		fmt.Println("  client:", b)
 	}
@@ -118,14 +125,14 @@ func run(bin, dir string, duration time.Duration, r *rand.Rand) error {
 	return nil
 }
 
-func createTopic(ctx context.Context, seeds []string) error {
+func createTopic(ctx context.Context, seeds []string) (id [16]byte, err error) {
 	cl, err := kgo.NewClient(kgo.SeedBrokers(seeds...))
 	if err != nil {
-		return err
+		return id, err
 	}
 	defer cl.Close()
-	_, err = kadm.NewClient(cl).CreateTopic(ctx, partitions, -1, nil, topic)
-	return err
+	t, err := kadm.NewClient(cl).CreateTopic(ctx, partitions, -1, nil, topic)
+	return t.ID, err
 }
 
 // chaos kills and restarts until the time is over; at the end all nodes run.
