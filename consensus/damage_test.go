@@ -107,6 +107,43 @@ func TestDamageWhileRunning(t *testing.T) {
 	}
 }
 
+// A replica whose apply failed waits for its owner. Stopped, it is gone, with nothing of what it failed at called applied;
+// the others of its node, whose apply worker it held, go on; and started again it goes on from there.
+func TestStopOfAHaltedReplica(t *testing.T) {
+	c := newCluster(t, 3)
+	for _, n := range c.nodes {
+		n.options = func(o *Options) { o.Limits.Workers = 1 }
+	}
+	c.boot(3)
+	leader := c.leader()
+	leader.fill(0, 20, 100)
+	c.sameLogs(c.nodes...)
+	n := c.nodes[0]
+	if n == leader {
+		n = c.nodes[1]
+	}
+	n.mu.Lock()
+	machine := n.toys[testShard]
+	n.mu.Unlock()
+	machine.mu.Lock()
+	machine.broken = true
+	before := machine.rows.Applied
+	machine.mu.Unlock()
+	leader.mustPropose("it fails at this")
+	c.eventually("the failure is told", func() bool { return errors.Is(n.status().Damaged, ErrDamaged) })
+	if err := n.host.StopReplica(testShard); err != nil {
+		t.Fatal(err)
+	}
+	if rows, err := machine.disk.load(); err != nil || rows.Applied > before || machine.rows.Applied != before {
+		t.Errorf("what failed was called applied: %d of %d, %v", rows.Applied, before, err)
+	}
+	if err := n.host.StartReplica(c.ctx(), ReplicaSpec{Shard: testShard, Replica: uint64(n.id)}); err != nil {
+		t.Fatal(err)
+	}
+	leader.mustPropose("after")
+	c.sameLogs(c.nodes...)
+}
+
 // A replica that joined looks in its log for how it became a member. An entry that rotted there is repaired first, like
 // any other: such a node started never again.
 func TestDamagedEntryOfAReplicaThatJoined(t *testing.T) {

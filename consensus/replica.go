@@ -30,6 +30,8 @@ type replica struct {
 
 	openApplied uint64        // what Machine.Open said
 	unloaded    chan struct{} // closed when dragonboat closed the machine
+	stopping    chan struct{} // closed when it is to be unloaded
+	stop        sync.Once     // closes stopping
 
 	// Only Update and RecoverFromSnapshot, which dragonboat never runs at the same time, touch these.
 	state   stream.State
@@ -126,12 +128,16 @@ func (r *replica) Update(entries []sm.Entry) ([]sm.Entry, error) {
 }
 
 // halt ends a replica whose machine cannot apply. dragonboat would panic, which tells an operator nothing and takes the
-// process before the owner could say why; so the apply worker stays here until the host is closed. Nothing was
-// published: no reader sees the entries, no caller hears that they were applied, no snapshot marks them as applied.
+// process before the owner could say why; so the apply worker stays here until the replica is stopped or the host closed.
+// Nothing was published: no reader sees the entries, no caller hears that they were applied, no snapshot marks them as
+// applied. The worker serves other shards too: they wait as long, so the owner must stop the replica.
 func (r *replica) halt(entries []sm.Entry, err error) ([]sm.Entry, error) {
 	atApplyFailed.Hit()
 	r.setDamaged(err)
-	<-r.host.ctx.Done()
+	select {
+	case <-r.host.ctx.Done():
+	case <-r.stopping:
+	}
 	r.halted.Store(true)
 	return entries, nil
 }

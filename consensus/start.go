@@ -143,7 +143,7 @@ func (h *Host) openReplica(ctx context.Context, spec ReplicaSpec, m Machine, pas
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
-	r := &replica{host: h, shard: spec.Shard, replica: spec.Replica, machine: m, openApplied: applied, state: state, unloaded: make(chan struct{})}
+	r := &replica{host: h, shard: spec.Shard, replica: spec.Replica, machine: m, openApplied: applied, state: state, unloaded: make(chan struct{}), stopping: make(chan struct{})}
 	r.session = h.nh.GetNoOPSession(spec.Shard)
 	if r.payloads, err = newPuller(h, spec.Shard, spec.Replica, m); err != nil {
 		return nil, err

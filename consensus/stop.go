@@ -17,6 +17,7 @@ func (h *Host) StopReplica(shard uint64) error {
 	}
 	// What was on its way gets its answer before anything later can be forwarded.
 	r.proposer.shut(ErrClosed)
+	r.stop.Do(func() { close(r.stopping) }) // one whose apply failed waits for it
 	if !h.unregister(r) {
 		<-r.unloaded
 		return nil

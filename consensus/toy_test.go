@@ -26,6 +26,7 @@ type toy struct {
 	durable uint64
 	// applying notices two applies at once.
 	applying int
+	broken   bool // every apply fails
 
 	installing func(*toy)                  // called before a snapshot's rows replace the old ones, if set
 	walking    func(context.Context, *toy) // called before a walk of Missing, if set
@@ -97,6 +98,9 @@ func (t *toy) Apply(b *ApplyBatch) error {
 		return errors.New("two applies at once")
 	}
 	defer func() { t.applying-- }()
+	if t.broken {
+		return errors.New("the rows cannot be written")
+	}
 	if b.Applied <= t.rows.Applied {
 		return fmt.Errorf("applied %d after %d", b.Applied, t.rows.Applied)
 	}
