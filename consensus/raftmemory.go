@@ -6,7 +6,7 @@ import (
 	"github.com/tallymq/tallymq/internal/invariant"
 )
 
-// What dragonboat keeps in memory for a replica is bounded by four numbers that have no option, but for a file in the
+// What dragonboat keeps in memory for a replica is bounded by five numbers that have no option, but for a file in the
 // working directory (dragonboat-soft-settings.json), which a program must not depend on. Their defaults are made for small
 // entries: of ours, half a megabyte each under load, they are hundreds of megabytes a replica. So they are set here.
 //
@@ -14,6 +14,11 @@ import (
 // until that is replaced, when one entry or none is left or its room is nearly used up: after 416 entries. Each
 // replacement clears 45 KB, which cost a twentieth of a node's time under small entries. And one message to a follower
 // that is behind (internal/raft/raft.go), as one portion of entries to apply (logentry.go), takes up to 64 MiB.
+//
+// An apply worker (engine.go) takes all portions that wait for a replica into a slice that it uses again, and again from
+// its start: what lay further back when it once fell behind stays reachable, each portion with the whole array it is a
+// part of, for up to 40 seconds. A follower on a busy machine so kept 530 MiB that it had long applied. Room for one
+// portion makes it take a larger slice for larger work, and drop it.
 
 //go:linkname entrySliceSize github.com/lni/dragonboat/v4/internal/raft.entrySliceSize
 var entrySliceSize uint64
@@ -27,6 +32,9 @@ var maxEntrySize uint64
 //go:linkname maxEntriesToApplySize github.com/lni/dragonboat/v4/internal/raft.maxEntriesToApplySize
 var maxEntriesToApplySize uint64
 
+//go:linkname taskBatchSize github.com/lni/dragonboat/v4.taskBatchSize
+var taskBatchSize uint64
+
 // raftMemory lists them, with the values that were looked at and ours.
 var raftMemory = []struct {
 	setting      *uint64
@@ -36,6 +44,7 @@ var raftMemory = []struct {
 	{&minEntrySliceSize, 96, entrySliceFree},
 	{&maxEntrySize, 64 * mib, replicateBytesMax},
 	{&maxEntriesToApplySize, 64 * mib, applyBytesMax},
+	{&taskBatchSize, 512, portionsKept},
 }
 
 //lint:init settings of a library that have no other way in
@@ -56,4 +65,6 @@ const (
 	replicateBytesMax = 8 * mib
 	// applyBytesMax is how much is read from the log at once to be applied, beside a first entry of any size.
 	applyBytesMax = 16 * mib
+	// portionsKept is how many portions, and how many entries, an apply worker keeps from the garbage collector.
+	portionsKept = 1
 )
