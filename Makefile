@@ -41,7 +41,7 @@ fuzz: ## run every fuzz target for FUZZTIME=10s (RUN=regexp chooses)
 	ops/scripts/fuzz.sh $(FUZZTIME) '$(RUN)'
 
 .PHONY: sim
-sim: ## run SEEDS=5 fixed seeds of the simulator, a third of them twice, and as many fresh ones (JOBS=1 at a time)
+sim: ## the simulator's own tests, then SEEDS=5 fixed seeds, a third of them twice, and as many fresh ones (JOBS=1 at a time)
 	ops/scripts/sim.sh $(SEEDS) $(JOBS)
 
 .PHONY: user-module

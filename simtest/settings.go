@@ -68,11 +68,12 @@ func (w *World) setting(name, least string, draw func() string) string {
 			return s.Value
 		}
 	}
-	value := least
-	if w.given == nil {
-		value = draw()
-	} else if v, ok := w.given.Setting(name); ok {
-		value = v
+	value := draw() // also when it is given: drawing takes from the runtime's own stream of random numbers
+	if w.given != nil {
+		var ok bool
+		if value, ok = w.given.Setting(name); !ok {
+			value = least
+		}
 	}
 	w.settings = append(w.settings, Setting{name, value})
 	return value
@@ -93,11 +94,9 @@ func (w *World) Plan(c PlanConfig) Plan {
 
 // DrawPlan is Plan for worlds whose plan one configuration does not describe.
 func (w *World) DrawPlan(draw func(rng *rand.Rand) Plan) Plan {
-	var plan Plan
+	plan := draw(w.Rand("plan")) // in any case, see setting
 	if w.given != nil {
 		plan = *w.given
-	} else {
-		plan = draw(w.Rand("plan"))
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -77,6 +77,8 @@ func (c *Cluster) crash(p *simtest.Process, v any, stack []byte) bool {
 			return true
 		case strings.Contains(text, journal.ErrDamaged.Error()):
 			return true
+		case strings.Contains(text, "got an empty snapshot"): // the entries that a follower lacks are the damaged ones
+			return true
 		}
 	}
 	if hits["sync error"]+hits["read error"]+hits["full"] == 0 {
