@@ -28,6 +28,7 @@ type appending struct {
 	bytes int64
 	ctx   context.Context
 	end   context.CancelFunc
+	again bool // it was refused once, and is tried again
 }
 
 var appendings = sync.Pool{New: func() any { return new(appending) }}
@@ -57,7 +58,7 @@ func (e *Engine) Append(ctx context.Context, r *broker.Append) {
 		return
 	}
 	a := appendings.Get().(*appending)
-	a.e, a.r, a.shard, a.bytes = e, r, rep.shard, int64(len(r.Batch))
+	a.e, a.r, a.shard, a.bytes, a.again = e, r, rep.shard, int64(len(r.Batch)), false
 	a.cmd = command.Append{
 		Topic: r.Partition.Topic, Partition: r.Partition.Index,
 		ProducerID: broker.ProducerID(info.ProducerID), ProducerEpoch: broker.ProducerEpoch(info.ProducerEpoch), BaseSequence: info.BaseSequence,
@@ -84,10 +85,13 @@ func (e *Engine) Append(ctx context.Context, r *broker.Append) {
 }
 
 // propose sends the batch on its way, as one of the transaction with this number.
-func (a *appending) propose(term uint64, number txn.Number) {
+func (a *appending) propose(term uint64, number txn.Number) { a.proposeTo(term, number, a.done) }
+
+// proposeTo is propose for one whose outcome somebody else looks at first.
+func (a *appending) proposeTo(term uint64, number txn.Number, done func([]byte, error)) {
 	a.cmd.Number = uint64(number)
 	a.head = a.cmd.AppendHead(a.head[:0])
-	a.e.proposeAsync(a.ctx, a.shard, term, a.head, a.r.Batch, a.done)
+	a.e.proposeAsync(a.ctx, a.shard, term, a.head, a.r.Batch, done)
 }
 
 // done answers the caller with what apply decided.

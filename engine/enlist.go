@@ -56,25 +56,34 @@ func (e *Engine) shardOf(p txn.Participant) (broker.ShardID, bool) {
 }
 
 // granting collects, by shard, the grants of an addition that the coordinator's shard did not install itself.
-func (e *Engine) granting(add *command.TxnAdd, r *command.TxnAddResult) map[broker.ShardID]*command.TxnGrant {
+//
+// One that is not in this node's catalog is an error: its leader may have an earlier transaction open, in which a client of
+// the first version would write.
+func (e *Engine) granting(add *command.TxnAdd, r *command.TxnAddResult) (map[broker.ShardID]*command.TxnGrant, error) {
 	to := map[broker.ShardID]*command.TxnGrant{}
 	for i, item := range r.Grants {
-		shard, known := e.shardOf(transaction.Participant(add.Participants[i]))
-		if item.Installed || !known {
+		if item.Installed {
 			continue
+		}
+		shard, known := e.shardOf(transaction.Participant(add.Participants[i]))
+		if !known {
+			return nil, broker.Refuse(broker.CodeConcurrentTransactions, "grant", transaction.Participant(add.Participants[i]).String())
 		}
 		if to[shard] == nil {
 			to[shard] = &command.TxnGrant{Slot: add.Slot, ProducerID: add.ProducerID, Epoch: add.Epoch, Number: r.Number}
 		}
 		to[shard].Grants = append(to[shard].Grants, command.TxnGrantItem{Participant: add.Participants[i], Earlier: item.Earlier})
 	}
-	return to
+	return to, nil
 }
 
 // install delivers the grants of an addition, and waits for all. What could not be delivered is tried again by the client:
 // the same addition gives the same grants.
 func (e *Engine) install(ctx context.Context, add *command.TxnAdd, r *command.TxnAddResult, op string) error {
-	to := e.granting(add, r)
+	to, err := e.granting(add, r)
+	if err != nil {
+		return err
+	}
 	errs := make(chan error, len(to))
 	for shard, g := range to { //lint:sorted they go side by side
 		actGrantLate.Pause(actWaitShort)
@@ -122,6 +131,14 @@ type enlists struct {
 	waiting map[enlistKey][]*appending
 }
 
+// wait lets batches wait, who has the lock; the caller sees to it that enlist runs.
+func (x *enlists) wait(key enlistKey, as ...*appending) {
+	if x.waiting == nil {
+		x.waiting = map[enlistKey][]*appending{}
+	}
+	x.waiting[key] = as
+}
+
 // appendTransactional proposes a transactional batch once there is a hold for it.
 func (l *lead) appendTransactional(a *appending) {
 	key := enlistKey{a.r.Partition, a.cmd.ProducerID}
@@ -131,14 +148,15 @@ func (l *lead) appendTransactional(a *appending) {
 		l.enlists.waiting[key] = append(q, a)
 		return
 	}
-	if s := l.standing(a); s.Ready {
+	s := l.standing(a)
+	switch {
+	case !a.r.Implicit && l.launch(key, a, s.Number, s.Ready):
+		return
+	case s.Ready:
 		a.propose(l.term, s.Number)
 		return
 	}
-	if l.enlists.waiting == nil {
-		l.enlists.waiting = map[enlistKey][]*appending{}
-	}
-	l.enlists.waiting[key] = []*appending{a}
+	l.enlists.wait(key, a)
 	if !l.e.spawn(func(context.Context) { l.enlist(key) }) {
 		delete(l.enlists.waiting, key)
 		a.done(nil, broker.Refuse(broker.CodeShuttingDown, "append", a.r.Partition.String()))
@@ -162,12 +180,17 @@ func (l *lead) enlist(key enlistKey) {
 		l.enlists.mu.Lock()
 		q := l.enlists.waiting[key]
 		for len(q) > 0 && q[0].cmd.ProducerEpoch == head.cmd.ProducerEpoch {
-			if err != nil {
+			switch {
+			case err != nil:
 				q[0].done(nil, err)
-			} else {
+			case !q[0].r.Implicit:
+				l.launch(key, q[0], number, true)
+			default:
 				q[0].propose(l.term, number)
 			}
-			q = q[1:]
+			if q = q[1:]; number == 0 && err == nil {
+				break // its window answers it; that says nothing of the next
+			}
 		}
 		l.enlists.waiting[key] = q
 		if len(q) == 0 {

@@ -28,6 +28,7 @@ type lead struct {
 	// accepted is how many connections the node had accepted when the leadership began.
 	accepted   uint64
 	enlists    enlists
+	flights    flights
 	deliveries *deliveries
 
 	// The catalog's version and the replica's owned at which there was nothing to reconcile.

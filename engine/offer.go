@@ -56,17 +56,21 @@ func (e *Engine) OfferOffsets(ctx context.Context, q *broker.OfferOffsets) ([]er
 }
 
 // offer proposes the offsets, and if the group does not hold the transaction yet, asks the coordinator for a grant first.
+//
+// This leader may apply later than the node that told the client of its next transaction. What it took for the hold is then
+// refused as closed; by then it has applied that, and looks again.
 func (c coordination) offer(ctx context.Context, q *broker.OfferOffsets, cmd *command.TxnOffer, op string) (*command.TxnOfferResult, error) {
 	l, resource := c.l, "group "+q.Member.Group
-	for enlisted := false; ; enlisted = true {
-		cmd.Number = uint64(l.groupHold(q))
-		if cmd.Number == 0 && !enlisted {
-			number, err := l.enlistGroup(ctx, q, op)
-			if err != nil {
+	for before, enlisted := txn.Number(0), false; ; {
+		number := l.groupHold(q)
+		if number == 0 && !enlisted {
+			var err error
+			if number, err = l.enlistGroup(ctx, q, op); err != nil {
 				return nil, err
 			}
-			cmd.Number = uint64(number)
+			enlisted = true
 		}
+		cmd.Number = uint64(number)
 		out, err := l.e.propose(ctx, l.shard, l.term, cmd.AppendTo(nil))
 		if err != nil {
 			return nil, asBroker(err, op, resource)
@@ -75,9 +79,11 @@ func (c coordination) offer(ctx context.Context, q *broker.OfferOffsets, cmd *co
 		if err := r.Decode(out); err != nil {
 			return nil, broker.Errorf(broker.CodeInternal, op, resource, "%w", err)
 		}
-		if txn.Code(r.Refusal) != txn.NoHold || enlisted {
+		code := txn.Code(r.Refusal)
+		if enlisted || code != txn.NoHold && code != txn.Closed || number <= before {
 			return r, nil
 		}
+		before = number
 	}
 }
 

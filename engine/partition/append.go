@@ -30,21 +30,32 @@ func (m *Machine) append(ctx Context, c *command.Append, payloadAt uint32, w key
 	// A retry is answered before anything that a change of configuration or a full shard may refuse since: the batch
 	// is in the log, and to say otherwise makes a client send it anew, under another sequence.
 	idempotent := c.ProducerID >= 0
+	transactional := c.Attributes&transactionalBit != 0
 	var win *window
+	refused := broker.CodeNone
 	if idempotent {
 		win = p.windows[c.ProducerID]
 		if win != nil {
 			switch v := win.Check(txn.Epoch(c.ProducerEpoch), txn.Sequence(c.BaseSequence), lastSequence(c), c.Fingerprint); v.Action {
 			case txn.Duplicate:
+				if transactional && p.ofEarlier(c.ProducerID, broker.Offset(v.Original.BaseOffset)) {
+					return refuse(broker.CodeOutOfOrderSequence)
+				}
 				return command.AppendResult{Duplicate: true, BaseOffset: broker.Offset(v.Original.BaseOffset), LogStart: p.Start,
 					LogAppendTime: v.Original.Timestamp}
 			case txn.Refuse:
-				return refuse(codeOf(v.Code))
+				if refused = codeOf(v.Code); refused == broker.CodeProducerFenced {
+					return refuse(refused)
+				}
 			}
 		}
 	}
-	if code := p.admit(c.ProducerID, c.ProducerEpoch, c.Number, c.Attributes&transactionalBit != 0); code != broker.CodeNone {
+	// A batch behind one that was refused for its transaction is refused for the same, not for the gap: both come again.
+	if code := p.admit(c.ProducerID, c.ProducerEpoch, c.Number, transactional); code != broker.CodeNone {
 		return refuse(code)
+	}
+	if refused != broker.CodeNone {
+		return refuse(refused)
 	}
 	if c.PayloadLength > p.Config.BatchBytesMax {
 		return refuse(broker.CodeBatchTooLarge)

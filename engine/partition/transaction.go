@@ -120,6 +120,17 @@ func (p *partition) admit(id broker.ProducerID, epoch broker.ProducerEpoch, numb
 	return broker.CodeNotInTransaction
 }
 
+// ofEarlier says that what a producer appended at this offset was in a transaction before its open one. A client of the
+// first protocol version that sends the same records again in its next transaction, under sequences that it believes
+// unused, must not be told that they are there: they have ended with the last one.
+func (p *partition) ofEarlier(id broker.ProducerID, base broker.Offset) bool {
+	if p.txns == nil || p.txns.Open(txn.ProducerID(id)) == 0 {
+		return false
+	}
+	first := p.txns.First(txn.ProducerID(id))
+	return first < 0 || int64(base) < first
+}
+
 // Standing is what the leader must know of a transactional batch before it proposes it.
 type Standing struct {
 	// Ready: it may be proposed: there is a hold for it, or it is a retry, or the window refuses it anyway.

@@ -270,12 +270,16 @@ func transactionalOffsets(x *transacted) {
 		x.must(fs.Err0())
 		x.must(s.Begin())
 		n := 0
+		var written kgo.FirstErrPromise
 		fs.EachRecord(func(r *kgo.Record) {
-			s.Produce(x.ctx, &kgo.Record{Topic: to, Partition: r.Partition, Value: r.Value}, nil)
+			s.Produce(x.ctx, &kgo.Record{Topic: to, Partition: r.Partition, Value: r.Value}, written.Promise())
 			n++
 		})
 		end := kgo.TryCommit
 		if round%3 == 1 {
+			end = kgo.TryAbort
+		} else if err := written.Err(); err != nil { // the session commits without what could not be written
+			x.t.Errorf("a record was refused: %v", err)
 			end = kgo.TryAbort
 		}
 		committed, err := s.End(x.ctx, end)

@@ -76,13 +76,13 @@ func (p *Partition) Open(id txn.ProducerID) txn.Number {
 func (p *Partition) Holds() []Hold {
 	all := p.holds.open()
 	for i := range all {
-		all[i].First = p.first(all[i].ProducerID)
+		all[i].First = p.First(all[i].ProducerID)
 	}
 	return all
 }
 
-// first is where a producer's undecided data begins, -1 if it has none.
-func (p *Partition) first(id txn.ProducerID) int64 {
+// First is where a producer's undecided data begins, -1 if it has none.
+func (p *Partition) First(id txn.ProducerID) int64 {
 	if i := slices.IndexFunc(p.undecided, func(u undecided) bool { return u.id == id }); i >= 0 {
 		return p.undecided[i].first
 	}
@@ -94,7 +94,7 @@ func (p *Partition) Appended(id txn.ProducerID, base, now int64) {
 	h := p.holds.find(id)
 	invariant.Check(h != nil && h.open != 0, "transactional batch of producer %d at %d without a hold", id, base)
 	h.used = max(h.used, now)
-	if p.first(id) >= 0 {
+	if p.First(id) >= 0 {
 		return
 	}
 	if n := len(p.undecided); n > 0 {

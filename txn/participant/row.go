@@ -68,7 +68,7 @@ func (p *Partition) AppendRow(dst []byte, id txn.ProducerID) ([]byte, bool) {
 	if h == nil {
 		return dst, false
 	}
-	return binary.BigEndian.AppendUint64(h.appendTo(dst), uint64(p.first(id))), true
+	return binary.BigEndian.AppendUint64(h.appendTo(dst), uint64(p.First(id))), true
 }
 
 // LoadRow puts a producer into a partition that does not have it, in any order. It accepts only what AppendRow can have
