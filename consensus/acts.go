@@ -10,6 +10,7 @@ import (
 var (
 	actEntrySealedEarly   = point.NewAct("consensus/entry-sealed-early")   // an entry takes no more commands though there is room
 	actProposerWaits      = point.NewAct("consensus/proposer-waits")       // the loop is late: commands gather, a term may end before its leader-start
+	actEntryLost          = point.NewAct("consensus/entry-lost")           // Raft drops an entry, perhaps not the one behind it
 	actEntrySentAgain     = point.NewAct("consensus/entry-sent-twice")     // everything in flight is sent again though nothing says that it was lost
 	actApplyLate          = point.NewAct("consensus/apply-late")           // committed entries wait for the apply worker
 	actSnapshotEarly      = point.NewAct("consensus/snapshot-early")       // a snapshot is asked for long before it is due

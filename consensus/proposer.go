@@ -196,7 +196,11 @@ func (p *proposer) step() (busy bool) {
 		// Nothing is durable yet. From here on its commands may be applied whatever else happens; the entry stays in flight
 		// until the local apply has spoken. The apply, and callers that fill the next entry, need not wait for the copy.
 		p.mu.Unlock()
-		rs, err := p.group.propose(e.buf)
+		var rs *dragonboat.RequestState
+		var err error
+		if !actEntryLost.Now() {
+			rs, err = p.group.propose(e.buf)
+		}
 		p.mu.Lock()
 		e.request = rs
 		if err != nil {

@@ -3,6 +3,7 @@ package simtest
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -16,6 +17,9 @@ const (
 	actingPlaces    = 0.4   // the share of places that act in a world
 	actingChanceMin = 0.002 // per time that such a place is reached; drawn evenly by order of magnitude
 	actingChanceMax = 0.2
+	// A favoured place acts in each world, and more often.
+	favouredChanceMin = 0.02
+	favouredChanceMax = 0.5
 )
 
 // ActSetting begins the name of the setting that says how often a place acts.
@@ -30,6 +34,8 @@ type actors struct {
 	on     bool
 	drawn  bool
 	places map[string]*actor
+
+	favoured []string
 }
 
 // actor is one place in this world.
@@ -76,20 +82,24 @@ func (a *actors) placeLocked(name string) *actor {
 // says it, and a shorter plan is one in which fewer places act.
 func (a *actors) drawLocked() {
 	for _, name := range point.DeclaredActs() {
-		a.placeLocked(name).chance = a.w.actingChance(name)
+		a.placeLocked(name).chance = a.w.actingChance(name, slices.Contains(a.favoured, name))
 	}
 }
 
 // actingChance is drawn from the seed, or taken from the plan that the world was given.
 // A place that never acts has no line in the plan.
-func (w *World) actingChance(name string) float64 {
+func (w *World) actingChance(name string, favoured bool) float64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var value string
 	if w.given != nil {
 		value, _ = w.given.Setting(ActSetting + name)
-	} else if rng := w.Rand("setting " + ActSetting + name); rng.Float64() < actingPlaces {
-		value = strconv.FormatFloat(actingChanceMin*math.Pow(actingChanceMax/actingChanceMin, rng.Float64()), 'g', 3, 64)
+	} else if rng := w.Rand("setting " + ActSetting + name); rng.Float64() < actingPlaces || favoured {
+		least, most := actingChanceMin, actingChanceMax
+		if favoured {
+			least, most = favouredChanceMin, favouredChanceMax
+		}
+		value = strconv.FormatFloat(least*math.Pow(most/least, rng.Float64()), 'g', 3, 64)
 	}
 	if value == "" {
 		return 0
@@ -98,6 +108,19 @@ func (w *World) actingChance(name string) float64 {
 	chance, err := strconv.ParseFloat(value, 64)
 	w.must(ActSetting+name, err)
 	return chance
+}
+
+// Favour lets the places of these names act often in every world that lets places act.
+// Call it before Buggify. A world that presses on one promise favours what a breach needs.
+func (w *World) Favour(names ...string) {
+	w.actors.mu.Lock()
+	defer w.actors.mu.Unlock()
+	for _, name := range names {
+		if !slices.Contains(point.DeclaredActs(), name) {
+			w.T.Fatalf("no place %q may act", name)
+		}
+	}
+	w.actors.favoured = append(w.actors.favoured, names...)
 }
 
 // Buggify lets the places of the production code that may act do so, or ends it. A

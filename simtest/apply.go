@@ -158,7 +158,7 @@ func (s *Supervisor) inject(f Fault) {
 		p.Host.RefuseDials(f.Verb == Refuse, f.Verb == Hang)
 		time.Sleep(f.For)
 		p.Host.RefuseDials(false, false)
-	case Isolate, Cut, Flap, Clog, Slow, Lossy, Reset:
+	case Isolate, Cut, Flap, Clog, Slow, Late, Lossy, Reset:
 		s.injectNet(f)
 	case Rot:
 		p.Disk.Rot(1+int(f.Amount*8), f.B)
@@ -252,6 +252,10 @@ func (s *Supervisor) injectNet(f Fault) {
 			DelayMin: time.Millisecond, DelayMean: time.Duration(f.Amount * float64(time.Second)),
 			BytesPerS: 1 << 20, Fragment: 0.5,
 		})
+		time.Sleep(f.For)
+		n.SetProfile(f.A, f.B, nil)
+	case Late:
+		n.SetProfile(f.A, f.B, &network.Profile{DelayMin: time.Millisecond, DelayMean: time.Duration(f.Amount * float64(time.Second)), Reorder: 1})
 		time.Sleep(f.For)
 		n.SetProfile(f.A, f.B, nil)
 	case Lossy:

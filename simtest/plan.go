@@ -23,6 +23,7 @@ const (
 	Flap      Verb = "flap"      // a link is cut and healed many times
 	Clog      Verb = "clog"      // one direction holds everything back, then lets it all go
 	Slow      Verb = "slow"      // one direction is slow: the amount is its mean delay in seconds
+	Late      Verb = "late"      // Raft messages of one direction come late, in any order: the amount is the mean delay in seconds
 	Lossy     Verb = "lossy"     // all links lose, double and reorder Raft messages
 	Reset     Verb = "reset"     // open streams between two are reset at any byte
 	Refuse    Verb = "refuse"    // dials to it are refused
@@ -205,7 +206,7 @@ func (f *Fault) draw(rng *rand.Rand, c PlanConfig, damaged string) bool {
 		for f.B = f.A; f.B == f.A; {
 			f.B = c.Nodes[rng.IntN(len(c.Nodes))]
 		}
-	case Cut, Flap, Clog, Slow, Reset:
+	case Cut, Flap, Clog, Slow, Late, Reset:
 		all := slices.Concat(c.Nodes, c.Clients)
 		for f.B = f.A; f.B == f.A; {
 			f.B = all[rng.IntN(len(all))]

@@ -45,7 +45,7 @@ func (simOverlay) Run() error {
 
 // simWorld says which worlds.
 type simWorld struct {
-	World   []string `help:"Worlds of tallymq itself, inside its source tree: raft, kafka (both are the default), power, topics-power, elections, stale, retries, groups, catalog, drive, rot, install, or all." placeholder:"NAME"`
+	World   []string `help:"Worlds of tallymq itself, inside its source tree: raft, kafka (both are the default), power, topics-power, elections, long-elections, stale, retries, groups, catalog, late-commands, cut-off, drive, rot, install, or all." placeholder:"NAME"`
 	Package string   `help:"A package of yours with a test that calls simtest.Run, instead." placeholder:"./PATH"`
 	Test    string   `help:"The name of that test." placeholder:"TestName"`
 	Build   string   `help:"Folder for the test binaries." default:".cache/sim" type:"path"`

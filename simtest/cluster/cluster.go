@@ -35,6 +35,8 @@ type Options struct {
 	Config func(c *config.Config)
 	// Unattended says that nobody gives a node an empty disk that asks for one.
 	Unattended bool
+	// Favour names places that act often, in nearly every world (simtest.World.Favour).
+	Favour []string
 	// Log receives what the nodes log; nil discards it.
 	Log slog.Handler
 }
@@ -106,7 +108,12 @@ func New(w *simtest.World, o Options) *Cluster {
 	if w.PanicAllowed == nil {
 		w.PanicAllowed = c.crash
 	}
-	w.Buggify(w.Bool("buggify"))
+	acts := []string{"false", "true"}
+	if len(o.Favour) > 0 {
+		w.Favour(o.Favour...)
+		acts = append(acts, "true", "true", "true", "true")
+	}
+	w.Buggify(w.OneOf("buggify", acts...) == "true")
 	for _, name := range c.Names {
 		c.Start(w.Process(name))
 	}

@@ -3,6 +3,7 @@ package narrow
 import (
 	"context"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -132,4 +133,79 @@ func TestManyAskForTopicsAtOnce(t *testing.T) {
 		x.found(m)
 		x.replicas()
 	})
+}
+
+// TestCommandsComeLate: what nodes pass on to the leader of the catalog comes late and in
+// another order, also after its sender has died and come back under a new incarnation.
+func TestCommandsComeLate(t *testing.T) {
+	world(t, small, func(x *narrow) {
+		stop := make(chan struct{})
+		m := &made{topics: map[string]bool{}, producers: map[int64]string{}}
+		every, burst := x.w.Duration("every", 100*time.Millisecond, 600*time.Millisecond), x.w.Int("burst", 1, 6)
+		creator := x.asking("creator", every, stop, func(b *kgo.Broker, n int) {
+			var wg sync.WaitGroup
+			for range burst {
+				x.mu.Lock()
+				x.asked++
+				name := fmt.Sprintf("t%d", x.asked)
+				x.mu.Unlock()
+				wg.Go(func() { x.askTopic(b, m, name) })
+			}
+			wg.Wait()
+		})
+		x.faults(15*time.Second, func(f *faults) {
+			f.wait(100*time.Millisecond, 800*time.Millisecond)
+			length := f.between(time.Second, 4*time.Second)
+			f.late(1+f.rng.IntN(6), length, 0.5)
+			name, end := f.node(), f.at+length
+			for f.at < end {
+				f.wait(100*time.Millisecond, 900*time.Millisecond)
+				if f.one(2) {
+					f.hit(simtest.Kill, name, time.Millisecond, 20*time.Millisecond)
+				}
+			}
+		})
+		time.Sleep(4 * time.Second)
+		close(stop)
+		x.settled(creator)
+		x.w.Count("topics", len(m.topics))
+		x.found(m)
+		x.replicas()
+	}, "consensus/entry-sealed-early", "consensus/entry-lost")
+}
+
+// TestWhoWasCutOffForgetsNoTopic: a node that does not hear the catalog's leader leads
+// partitions of topics that it has never heard of. It keeps them.
+func TestWhoWasCutOffForgetsNoTopic(t *testing.T) {
+	world(t, small, func(x *narrow) {
+		stop := make(chan struct{})
+		var running []<-chan error
+		var names []string
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			for i := 0; i < 8 && !stopped(stop, 1500*time.Millisecond); i++ {
+				name := fmt.Sprint("new", i)
+				x.create(name, partitions)
+				names = append(names, name)
+				running = append(running, x.produce("p", name, 100, 150*time.Millisecond, stop))
+			}
+		}()
+		x.faults(20*time.Second, func(f *faults) {
+			f.wait(100*time.Millisecond, 1500*time.Millisecond)
+			f.link(simtest.Cut, 2*time.Second, 6*time.Second)
+			f.wait(500*time.Millisecond, 3*time.Second)
+			if f.one(3) {
+				f.hit(simtest.Kill, f.node(), 50*time.Millisecond, 500*time.Millisecond)
+			}
+		})
+		time.Sleep(3 * time.Second)
+		close(stop)
+		<-done
+		x.settled(running...)
+		for _, name := range names {
+			x.readAll(name)
+		}
+		x.replicas()
+	}, "engine/leadership-handed-over", "engine/follows-late")
 }

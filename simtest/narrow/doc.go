@@ -13,11 +13,11 @@
 // thought of, these find again what somebody did (simtest/mutants).
 //
 //	power_test.go      all nodes lose power at once: what was acknowledged is there
-//	elections_test.go  nodes die while they vote: a term has one leader
+//	elections_test.go  nodes die while they vote, and votes come late: a term has one leader
 //	stale_test.go      a leader that was replaced tells nothing old
 //	retries_test.go    a batch that comes again, whenever, is answered as the first time
 //	groups_test.go     generations, assignments and offsets of a consumer group
-//	catalog_test.go    topics and producer ids, asked for everywhere over a bad network
+//	catalog_test.go    topics and producer ids, asked for everywhere over a bad network; nobody forgets a topic
 //	disk_test.go       rot, and drives that are replaced by empty ones
 //	install_test.go    a replica that comes back by snapshot
 //	compaction_test.go a log that is compacted

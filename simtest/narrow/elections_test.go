@@ -32,3 +32,31 @@ func TestNodesDieWhileTheyVote(t *testing.T) {
 		x.replicas()
 	})
 }
+
+// TestAnElectionTakesLong: votes come as late as a candidate's patience lasts, so there are
+// several candidates of one term, and those who vote lose power between two of them.
+func TestAnElectionTakesLong(t *testing.T) {
+	world(t, nil, func(x *narrow) {
+		stop := make(chan struct{})
+		a := x.produce("a", topic, 100, 50*time.Millisecond, stop)
+		watch := x.watchTerms(stop)
+		x.faults(20*time.Second, func(f *faults) {
+			f.wait(100*time.Millisecond, 500*time.Millisecond)
+			verb := []simtest.Verb{simtest.Power, simtest.Kill}[f.rng.IntN(2)]
+			length := f.between(2*time.Second, 5*time.Second)
+			f.late(6, length, 0.3)
+			end := f.at + length
+			f.hit(verb, f.node(), 10*time.Millisecond, time.Second) // perhaps the leader
+			for f.at < end {
+				f.wait(10*time.Millisecond, 400*time.Millisecond)
+				f.hit(verb, f.node(), time.Millisecond, 10*time.Millisecond)
+			}
+			f.wait(200*time.Millisecond, time.Second)
+		})
+		time.Sleep(3 * time.Second)
+		close(stop)
+		x.settled(a, watch)
+		x.readAll(topic)
+		x.replicas()
+	})
+}

@@ -54,6 +54,29 @@ func (f *faults) link(verb simtest.Verb, least, most time.Duration) {
 	f.drawn[len(f.drawn)-1].B = o[1]
 }
 
+// late lets Raft messages of all directions between the nodes, or of some, come late.
+func (f *faults) late(directions int, length time.Duration, most float64) {
+	o := f.order()
+	for i, a := range o {
+		for j, b := range o {
+			if i != j && directions > 0 {
+				directions--
+				f.drawn = append(f.drawn, simtest.Fault{At: f.at, Verb: simtest.Late, A: a, B: b, For: length, Amount: most * float64(1+f.rng.IntN(1000)) / 1000})
+			}
+		}
+	}
+}
+
+// apart cuts a node off from the other nodes, not from clients.
+func (f *faults) apart(name string, length time.Duration) {
+	for _, other := range f.nodes {
+		if other != name {
+			f.drawn = append(f.drawn, simtest.Fault{At: f.at, Verb: simtest.Cut, A: name, B: other, For: length, Amount: 1},
+				simtest.Fault{At: f.at, Verb: simtest.Cut, A: other, B: name, For: length, Amount: 1})
+		}
+	}
+}
+
 // all hits every node within moments.
 func (f *faults) all(verb simtest.Verb, least, most time.Duration) {
 	for _, name := range f.order() {

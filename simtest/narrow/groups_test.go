@@ -45,10 +45,9 @@ type member struct {
 func (m *member) run(stop <-chan struct{}) error {
 	m.next = map[int32]int64{}
 	for !stopped(stop, time.Duration(m.rng.Int64N(int64(50*time.Millisecond)))) {
-		if !m.join() || !m.sync() {
+		if !m.join() || !m.sync() || !m.position() {
 			continue
 		}
-		m.position()
 		for ok := true; ok && !stopped(stop, heartbeatsEvery); {
 			ok = m.heartbeat()
 			for _, p := range m.mine {
@@ -65,6 +64,7 @@ func (m *member) run(stop <-chan struct{}) error {
 		}
 		if m.older > 0 && m.rng.IntN(2) == 0 {
 			m.zombie()
+			m.lateSync()
 		}
 		m.older = m.generation
 	}
@@ -202,10 +202,20 @@ func (m *member) zombie() {
 	}
 }
 
-// position asks where the member goes on in what it was given.
-func (m *member) position() {
+// lateSync asks for the assignment of the generation before, as a request does that was
+// held up. Whatever is answered is that generation's.
+func (m *member) lateSync() {
+	generation, leads, mine := m.generation, m.leads, m.mine
+	m.generation, m.leads = m.older, false
+	m.sync()
+	m.generation, m.leads, m.mine = generation, leads, mine
+}
+
+// position asks where the member goes on in what it was given. One that does not know
+// must not go on: it would commit from where it stood itself, long ago.
+func (m *member) position() bool {
 	if len(m.mine) == 0 {
-		return
+		return true
 	}
 	q := kmsg.NewPtrOffsetFetchRequest()
 	q.Group = team
@@ -219,19 +229,22 @@ func (m *member) position() {
 	span := check.Span{Call: m.x.w.Now()}
 	r, ok := request[*kmsg.OffsetFetchResponse](m, q, 5*time.Second)
 	if !ok || len(r.Groups) != 1 || r.Groups[0].ErrorCode != 0 {
-		return
+		return false
 	}
 	span.Return = m.x.w.Now()
 	m.x.mu.Lock()
 	defer m.x.mu.Unlock()
+	known := 0
 	for _, t := range r.Groups[0].Topics {
 		for _, p := range t.Partitions {
 			if p.ErrorCode == 0 {
 				m.x.h.Fetches = append(m.x.h.Fetches, check.Fetch{Span: span, Group: team, Partition: where(topic, p.Partition), Offset: p.Offset})
 				m.next[p.Partition] = max(m.next[p.Partition], p.Offset)
+				known++
 			}
 		}
 	}
+	return known == len(m.mine)
 }
 
 // commit commits one offset under a generation.

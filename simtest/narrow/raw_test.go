@@ -122,29 +122,39 @@ func (x *narrow) askFetch(b *kgo.Broker, id [16]byte, n int) {
 // group's positions, committed by nobody's member.
 const group = "settlement"
 
-// commit commits ever higher offsets until stop is closed.
+// commit commits ever higher offsets until stop is closed. It asks one node after the
+// other, and waits for none that is paused: whoever coordinates now takes it.
 func (x *narrow) commit(stop <-chan struct{}) <-chan error {
 	_, done := x.begin("committer", func(_ *simtest.Process, cl *kgo.Client) error {
-		for n := int64(1); !stopped(stop, 30*time.Millisecond); n++ {
+		coordinator, at := 1, int64(1)
+		for !stopped(stop, 20*time.Millisecond) {
 			q := kmsg.NewPtrOffsetCommitRequest()
 			q.Group, q.Generation = group, -1
 			t, p := kmsg.NewOffsetCommitRequestTopic(), kmsg.NewOffsetCommitRequestTopicPartition()
-			p.Partition, p.Offset = 0, n
-			t.Topic, t.Partitions = topic, append(t.Partitions, p)
+			p.Partition, p.Offset = 0, at
+			t.Topic, t.TopicID, t.Partitions = topic, x.id, append(t.Partitions, p)
 			q.Topics = append(q.Topics, t)
-			c := check.Commit{Group: group, Partition: where(topic, 0), Offset: n, Outcome: check.Unknown, Span: check.Span{Call: x.w.Now(), Return: 1 << 62}}
-			ctx, cancel := timeout(3 * time.Second)
-			r, err := q.RequestWith(ctx, cl)
+			c := check.Commit{Group: group, Partition: where(topic, 0), Offset: at, Outcome: check.Unknown, Span: check.Span{Call: x.w.Now(), Return: 1 << 62}}
+			ctx, cancel := timeout(250 * time.Millisecond)
+			a, err := cl.Broker(coordinator).Request(ctx, q)
 			cancel()
-			if err == nil && len(r.Topics) == 1 && len(r.Topics[0].Partitions) == 1 && r.Topics[0].Partitions[0].ErrorCode == 0 {
-				c.Outcome, c.Return = check.OK, x.w.Now()
+			if r, ok := a.(*kmsg.OffsetCommitResponse); ok && err == nil && len(r.Topics) == 1 && len(r.Topics[0].Partitions) == 1 {
+				switch kerr.ErrorForCode(r.Topics[0].Partitions[0].ErrorCode) {
+				case nil:
+					c.Outcome, c.Return = check.OK, x.w.Now()
+				case kerr.NotCoordinator:
+					c.Outcome, c.Return = check.Failed, x.w.Now()
+				}
 			}
 			x.mu.Lock()
 			x.h.Commits = append(x.h.Commits, c)
 			x.mu.Unlock()
+			if at++; c.Outcome != check.OK { // each attempt is another offset: it may still happen
+				coordinator = coordinator%len(x.c.Names) + 1
+			}
 		}
 		return nil
-	})
+	}, kgo.RequestRetries(0))
 	return done
 }
 

@@ -16,6 +16,7 @@ func TestWhoWasReplacedTellsNothingOld(t *testing.T) {
 	world(t, nil, func(x *narrow) {
 		stop := make(chan struct{})
 		id := x.topicID()
+		x.id = id
 		running := []<-chan error{
 			x.produce("a", topic, 100, 30*time.Millisecond, stop),
 			x.commit(stop),
@@ -26,8 +27,15 @@ func TestWhoWasReplacedTellsNothingOld(t *testing.T) {
 		}
 		x.faults(25*time.Second, func(f *faults) {
 			f.wait(100*time.Millisecond, 1500*time.Millisecond)
-			if f.one(3) { // who begins to lead takes long to begin
+			switch f.rng.IntN(4) {
+			case 0: // who begins to lead takes long to begin
 				f.link(simtest.Slow, 500*time.Millisecond, 2*time.Second)
+			case 1:
+				f.late(6, f.between(time.Second, 3*time.Second), 0.3)
+			case 2: // clients still reach a leader that the other nodes replace
+				f.apart(f.node(), f.between(time.Second, 3*time.Second))
+				f.wait(time.Second, 3*time.Second)
+				return
 			}
 			verb := []simtest.Verb{simtest.Pause, simtest.Pause, simtest.Isolate, simtest.Kill}[f.rng.IntN(4)]
 			name := f.node()
@@ -48,5 +56,5 @@ func TestWhoWasReplacedTellsNothingOld(t *testing.T) {
 		x.epochsRise()
 		x.epochEnds(x.epochs())
 		x.replicas()
-	})
+	}, "consensus/leadership-told-late", "consensus/apply-late")
 }

@@ -2,6 +2,7 @@ package narrow
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/tallymq/tallymq/ops/config"
@@ -49,8 +51,9 @@ type narrow struct {
 	spans   map[term]span          // of the records read
 }
 
-// world runs body in a world of the seed from the environment.
-func world(t *testing.T, tune func(*config.Config), body func(x *narrow)) {
+// world runs body in a world of the seed from the environment. Of the places of the code
+// that may act, those that favour names do so often.
+func world(t *testing.T, tune func(*config.Config), body func(x *narrow), favour ...string) {
 	simtest.SkipWithoutOverlay(t)
 	seed := uint64(1)
 	if s := os.Getenv("TALLYMQ_SIM_SEED"); s != "" {
@@ -60,7 +63,7 @@ func world(t *testing.T, tune func(*config.Config), body func(x *narrow)) {
 		}
 	}
 	simtest.Run(t, seed, func(w *simtest.World) {
-		o := cluster.Options{Config: tune}
+		o := cluster.Options{Config: tune, Favour: favour}
 		if os.Getenv("TALLYMQ_SIM_LOG") != "" {
 			o.Log = slog.NewTextHandler(os.Stderr, nil)
 		}
@@ -145,6 +148,9 @@ func (x *narrow) create(name string, n int32) {
 	x.as("admin", func(cl *kgo.Client) error {
 		return insist(func(ctx context.Context) error {
 			_, err := kadm.NewClient(cl).CreateTopic(ctx, n, int16(min(3, len(x.c.Names))), nil, name)
+			if errors.Is(err, kerr.TopicAlreadyExists) {
+				return nil // an attempt before had no answer
+			}
 			return err
 		})
 	})
