@@ -13,7 +13,7 @@ import (
 
 // pure are the packages whose results are functions of their arguments.
 var pure = []string{
-	"engine/batch", "engine/catalog", "engine/command", "engine/group", "engine/keyspace", "engine/partition", "engine/queue", "engine/routing", "protocols/amqp/connection", "protocols/amqp/wire", "txn/...",
+	"engine/batch", "engine/catalog", "engine/command", "engine/group", "engine/keyspace", "engine/partition", "engine/queue", "engine/routing", "protocols/amqp/channel", "protocols/amqp/connection", "protocols/amqp/wire", "txn/...",
 }
 
 // pools may use sync.Pool: what it hands out never shows in a result.
