@@ -60,6 +60,8 @@ var layers = []layer{
 
 	// Front ends translate; they see the vocabulary only, and never each other.
 	{packages: "protocols/kafka/...", level: levelProtocols, imports: []string{"engine/broker"}},
+	// The broker in memory routes as the engine does.
+	{packages: "protocols/amqp/amqptest", level: levelProtocols, imports: []string{"engine/broker", "engine/routing"}},
 	{packages: "protocols/amqp/...", level: levelProtocols, imports: []string{"engine/broker"}},
 
 	{packages: "ops/tallymq", level: levelCommand, imports: append([]string{"ops/...", "simtest/..."}, belowOps...)},

@@ -80,6 +80,9 @@ func (k *Consumer) Accepts(d *broker.Delivery) bool {
 	return k.state == consumerActive
 }
 
+// Starting says that consume-ok was not sent yet.
+func (k *Consumer) Starting() bool { return k.state == consumerStarting }
+
 // Start says that consume-ok was sent, and returns what is to follow it.
 func (k *Consumer) Start(id broker.ConsumerID) []*broker.Delivery {
 	early := k.early

@@ -45,3 +45,9 @@ func (c *Connection) Unblock() {
 		c.send(0, &wire.ConnectionUnblocked{})
 	}
 }
+
+// UnsentBytes is how much Output would give.
+func (c *Connection) UnsentBytes() int { return len(c.out) }
+
+// IsEnded says that the last event came, or is to be fetched, and nothing more will be sent than what Output has.
+func (c *Connection) IsEnded() bool { return c.state == ended }

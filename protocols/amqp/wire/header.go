@@ -56,3 +56,23 @@ func DecodeHeader(payload []byte, method MethodID, h *ContentHeader) error {
 	}
 	return nil
 }
+
+// AppendTo appends the properties as a content header has them: flags, then values.
+func (p *Properties) AppendTo(to []byte) []byte {
+	to = appendShort(to, uint16(p.Flags&propertyFlagsKnown))
+	return p.appendList(to)
+}
+
+// DecodeProperties is the other way round. The table of headers points to in.
+func DecodeProperties(in []byte, p *Properties) error {
+	r := reader{in: in}
+	p.Flags = PropertyFlags(r.short("flags"))
+	p.decode(&r)
+	if len(r.in) > 0 || p.Flags&^propertyFlagsKnown != 0 {
+		r.fail("properties", "has octets too many")
+	}
+	if r.failed() {
+		return Errorf(FrameError, 0, "cannot decode properties: %s %s", r.what, r.why)
+	}
+	return nil
+}

@@ -1,0 +1,56 @@
+package amqp
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"net"
+
+	"github.com/tallymq/tallymq/protocols/amqp/connection"
+)
+
+// Permission is what is done to an exchange or a queue, as RabbitMQ divides it.
+type Permission uint8
+
+// The permissions.
+const (
+	Configure Permission = iota // declare, delete
+	Write                       // publish, bind to
+	Read                        // consume, get, purge, bind from
+)
+
+var permissionNames = [...]string{"configure", "write", "read"}
+
+func (p Permission) String() string { return permissionNames[p] }
+
+// Access says who clients are and what they may do. Its methods may be called concurrently.
+type Access interface {
+	// Login judges credentials of a client at an address (host:port) and returns the user's name. An error is told to the log, never to
+	// the client.
+	Login(ctx context.Context, c connection.Credentials, address string) (user string, err error)
+	// Allow says whether a user may do something to an exchange or queue.
+	Allow(user, host string, p Permission, resource string) bool
+}
+
+// Guest is the access of a server without users: guest, with RabbitMQ's default password, from this machine only.
+type Guest struct{}
+
+const guest = "guest"
+
+// Login admits guest from a loopback address.
+func (Guest) Login(_ context.Context, c connection.Credentials, address string) (string, error) {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		host = address
+	}
+	switch ip := net.ParseIP(host); {
+	case c.User != guest || subtle.ConstantTimeCompare(c.Secret, []byte(guest)) != 1:
+		return "", errors.New("no such user, or another password")
+	case ip == nil || !ip.IsLoopback():
+		return "", errors.New("guest comes from this machine only")
+	}
+	return guest, nil
+}
+
+// Allow allows everything.
+func (Guest) Allow(string, string, Permission, string) bool { return true }
