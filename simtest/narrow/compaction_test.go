@@ -161,9 +161,11 @@ func (b *bookkeeper) transact() error {
 func (x *narrow) audit(rng *rand.Rand, final bool) {
 	opts := []kgo.Opt{kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(), kgo.FetchMaxWait(200 * time.Millisecond)}
 	pause := time.Duration(0)
-	if !final && rng.IntN(2) == 0 {
+	if rng.IntN(2) == 0 { // one batch at a time, or few
 		opts = append(opts, kgo.FetchMaxPartitionBytes(int32(1+rng.IntN(4000))), kgo.MaxConcurrentFetches(1))
-		pause = time.Duration(rng.Int64N(int64(50 * time.Millisecond)))
+		if !final {
+			pause = time.Duration(rng.Int64N(int64(50 * time.Millisecond)))
+		}
 	}
 	x.as("auditor", func(cl *kgo.Client) error {
 		since := x.w.Now()
