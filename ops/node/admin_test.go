@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -61,6 +63,7 @@ func TestAdministration(t *testing.T) {
 		{"elections", testElections},
 		{"quorum", testQuorum},
 		{"reassignments", testReassignments},
+		{"groups by state and type", testGroupFilters},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			a.t = t
@@ -229,5 +232,55 @@ func testReassignments(t *testing.T, a *administered) {
 	rs, err := a.adm.ListPartitionReassignments(a.ctx, kadm.TopicsSet{"placed": {0: {}}})
 	if err != nil || len(rs) != 0 {
 		t.Errorf("reassignments: %v %v", rs, err)
+	}
+}
+
+// Filters of ListGroups are asked of every node, since each knows the groups that it coordinates.
+func testGroupFilters(t *testing.T, a *administered) {
+	a.create("read", 1)
+	committed := kadm.Offsets{}
+	committed.AddOffset("read", 0, 0, -1)
+	if err := a.adm.CommitAllOffsets(a.ctx, "empty", committed); err != nil {
+		t.Fatal(err)
+	}
+	member, err := kgo.NewClient(kgo.SeedBrokers(a.seeds()...), kgo.ConsumerGroup("stable"), kgo.ConsumeTopics("read"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(member.Close)
+	list := func(states, types []string) (string, error) {
+		q := kmsg.NewPtrListGroupsRequest()
+		q.StatesFilter, q.TypesFilter = states, types
+		var found []string
+		for _, s := range a.cl.RequestSharded(a.ctx, q) {
+			r, ok := s.Resp.(*kmsg.ListGroupsResponse)
+			if s.Err != nil || !ok || r.ErrorCode != 0 {
+				return "", fmt.Errorf("%+v %w", s.Resp, s.Err)
+			}
+			for _, g := range r.Groups {
+				found = append(found, fmt.Sprintf("%s is %s %s", g.Group, g.GroupState, g.GroupType))
+			}
+		}
+		slices.Sort(found)
+		return strings.Join(found, ", "), nil
+	}
+	const empty, stable = "empty is Empty classic", "stable is Stable classic"
+	for _, x := range []struct {
+		states, types []string
+		want          string
+	}{
+		{nil, nil, empty + ", " + stable},
+		{[]string{"Stable"}, nil, stable},
+		{[]string{"empty"}, []string{"Classic"}, empty},
+		{[]string{"Empty", "Stable"}, []string{"consumer"}, ""},
+		{[]string{"Dead"}, nil, ""},
+		{[]string{"no such state"}, []string{"no such type"}, ""},
+	} {
+		eventually(t, fmt.Sprintf("groups in states %v of types %v", x.states, x.types), func() error {
+			if got, err := list(x.states, x.types); err != nil || got != x.want {
+				return fmt.Errorf("%q, want %q: %w", got, x.want, err)
+			}
+			return nil
+		})
 	}
 }
