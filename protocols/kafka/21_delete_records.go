@@ -12,6 +12,7 @@ import (
 //   - The low watermark answered is the log start, the same on every replica: it is a replicated decision.
 //   - Only the leader answers. Past the request's time-out the outcome is unknown: REQUEST_TIMED_OUT.
 //   - A partition named twice: INVALID_REQUEST.
+//   - A topic whose cleanup.policy has no delete: POLICY_VIOLATION, as in Kafka.
 //
 // Versions
 //   - 2 flexible.
