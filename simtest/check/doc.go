@@ -14,8 +14,8 @@
 // the last send ended; (d) where retention deletes, the log start is asked for now and
 // then, and once more after the last read.
 //
-// It does not judge transactions yet; Send.Outcome Failed of an aborted one is what
-// AbortedRead needs.
+// A transaction is an Op with a TransactionalID: Failed, if it was aborted or its client ended before it asked for the
+// commit; Unknown, if that was asked for and nobody was told.
 //
 // Names and definitions follow Jepsen's workload for Kafka where it has one
 // (jepsen/tests/kafka.clj): inconsistent-offsets, duplicate, lost-write, unseen,

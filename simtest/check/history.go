@@ -136,8 +136,10 @@ type History struct {
 	Digests     []Digest
 	// Drained lists partitions that were read whole after everything (Read.Final).
 	Drained []string
-	// Dense says that every offset holds a record, but in Compacted partitions: there are no transactions.
+	// Dense says that every offset holds a record, but in Compacted partitions and in Marked ones.
 	Dense bool
+	// Marked lists partitions in which transactions leave markers, and aborted records.
+	Marked []string
 	// Compacted lists partitions in which a record may go once a later one has its key.
 	Compacted []string
 	// TombstonesStay is how long a record that deletes its key stays in a compacted partition once what it deletes is gone; 0 when

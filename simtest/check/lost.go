@@ -36,7 +36,7 @@ func (c *checker) lost() {
 		}
 	}
 	for i := range c.index.logs {
-		if c.h.Dense && !compacted.compacted[int32(i)] {
+		if c.dense(int32(i)) && !compacted.compacted[int32(i)] {
 			c.holes(&c.index.logs[i])
 		}
 	}

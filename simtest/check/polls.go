@@ -97,9 +97,14 @@ func (p *poller) step(before, after int32, o *Op) {
 	if i := p.skipped(l, from, to, o); i >= 0 {
 		p.note(skip, l.name, reported, "%s was given %q at %d after %q at %d, and not %s",
 			p.client(b.op), p.text(b), to, p.text(a), from, p.who(l.entries[i].event))
-	} else if p.h.Dense && !p.compaction.compacted[b.partition] && to != from+1 && !p.starts.deleted(l.name, to-1, o.Return) {
+	} else if p.dense(b.partition) && !p.compaction.compacted[b.partition] && to != from+1 && !p.starts.deleted(l.name, to-1, o.Return) {
 		p.note(skip, l.name, reported, "%s was given %q at %d after %q at %d, and every offset holds a record", p.client(b.op), p.text(b), to, p.text(a), from)
 	}
+}
+
+// dense says that every offset of a partition holds a record, as far as nothing is compacted.
+func (c *checker) dense(partition int32) bool {
+	return c.h.Dense && !slices.Contains(c.h.Marked, c.index.logs[partition].name)
 }
 
 // skipped returns the index of an entry between two offsets that must be there, -1

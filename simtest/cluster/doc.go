@@ -13,6 +13,7 @@
 //	producer_test.go   idempotent producers, plain ones, ones that want no answer
 //	reader_test.go     readers, and the reading of everything at the end
 //	group_test.go      members of a consumer group that come, go, die and commit
+//	teller_test.go     clients that read, write and commit in transactions, and are killed in them
 //	probe_test.go      questions to every node: ends, starts, epochs, committed offsets
 //	admin_test.go      topics that come, change and go; records deleted on request
 //	replicas_test.go   what each replica holds

@@ -36,6 +36,7 @@ func TestKafkaSurvivesThePlan(t *testing.T) {
 		l.create(topic, s.topicPartitions, nil)
 		l.create(trimmed, trimmedPartitions, nil)
 		l.createBalances()
+		l.createPosted()
 		l.findTopicID()
 		l.begin()
 		l.suffer(t)
@@ -65,6 +66,9 @@ func (l *workload) begin() {
 		for i := range 2 {
 			l.keep(fmt.Sprintf("bookkeeper%d", i+1), l.keepBooks)
 		}
+	}
+	for i := range l.tellers {
+		l.keep(fmt.Sprintf("teller%d", i+1), l.tell)
 	}
 	for i := range l.producersPlain {
 		l.keep(fmt.Sprintf("plain%d", i+1), l.plain)
@@ -99,6 +103,7 @@ func (l *workload) judge(t *testing.T) {
 	for name, n := range map[string]int{
 		"sends": len(l.h.Sends), "acknowledged": l.acks, "reads": len(l.h.Reads), "ends": len(l.h.Ends), "starts": len(l.h.Starts),
 		"commits": len(l.h.Commits), "fetches": len(l.h.Fetches), "assignments": len(l.h.Assignments), "digests": len(l.h.Digests), "epochs": len(l.epochs),
+		"transactions": len(l.h.Ops), "transactions-committed": l.committed(),
 	} {
 		l.w.Count(name, n)
 	}

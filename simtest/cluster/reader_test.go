@@ -15,7 +15,7 @@ import (
 
 // read is main of a reader: it reads everything from the start, and goes on.
 func (l *workload) read(p *simtest.Process, name string) error {
-	cl, err := kgo.NewClient(l.options(p, l.all(l.topics()...), kgo.FetchMaxWait(500*time.Millisecond))...)
+	cl, err := kgo.NewClient(l.options(p, l.all(l.topics()...), kgo.FetchMaxWait(500*time.Millisecond), kgo.FetchIsolationLevel(kgo.ReadCommitted()))...)
 	if err != nil {
 		return err
 	}
@@ -53,6 +53,9 @@ func (l *workload) note(name string, session int, fetches kgo.Fetches, since tim
 	})
 	now := l.w.Now()
 	fetches.EachRecord(func(r *kgo.Record) {
+		if r.Attrs.IsControl() {
+			return
+		}
 		text := textOf(r)
 		l.w.Result(name, "%s/%d at %d: %.24s", r.Topic, r.Partition, r.Offset, text)
 		l.mu.Lock()
@@ -89,7 +92,7 @@ func (l *workload) readAll() {
 	if !listed {
 		return // that is a violation by itself, and nothing is known of what should be there
 	}
-	l.as("final", func(cl *kgo.Client) error { l.readTo(cl, ends); return nil }, l.all(l.topics()...))
+	l.as("final", func(cl *kgo.Client) error { l.readTo(cl, ends); return nil }, l.all(l.topics()...), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords())
 	for _, t := range l.topics() {
 		for p := range l.partitions[t] {
 			l.h.Drained = append(l.h.Drained, place(t, p))

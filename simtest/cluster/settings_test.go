@@ -24,8 +24,11 @@ type settings struct {
 	linger                                                 time.Duration
 	compression                                            kgo.CompressionCodec
 	balancer                                               kgo.GroupBalancer
-	static                                                 bool // members name an instance
-	compacted                                              bool // there are balances
+	static                                                 bool   // members name an instance
+	compacted                                              bool   // there are balances
+	tellers                                                int    // clients that read, write and commit in transactions
+	rivals                                                 bool   // all tellers have one transactional id
+	protocols                                              string // of tellers' transactions
 	length                                                 time.Duration
 	damage                                                 []simtest.Verb // what may happen to one node's disk
 	brokenMax                                              int            // nodes that may be down or cut off at once
@@ -48,6 +51,10 @@ func draw(w *simtest.World) settings {
 		static:              w.Bool("members-static"),
 		compacted:           w.Bool("compacted"),
 		length:              w.Duration("plan-length", 20*time.Second, 30*time.Second),
+	}
+	if s.tellers = w.Int("tellers", 0, 3); s.tellers > 0 {
+		s.rivals = w.Int("rivals-of-4", 0, 3) == 3
+		s.protocols = w.OneOf("transaction-protocols", "second", "first", "both")
 	}
 	if w.Int("five-nodes-of-4", 0, 3) == 3 {
 		s.nodes = 5

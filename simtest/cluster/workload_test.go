@@ -160,10 +160,14 @@ func (l *workload) as(name string, f func(cl *kgo.Client) error, opts ...kgo.Opt
 
 // topics are those that are read whole.
 func (l *workload) topics() []string {
+	all := []string{topic, trimmed}
 	if l.compacted {
-		return []string{topic, trimmed, balances}
+		all = append(all, balances)
 	}
-	return []string{topic, trimmed}
+	if l.tellers > 0 {
+		all = append(all, posted)
+	}
+	return all
 }
 
 // createBalances makes the compacted topic, in worlds that have one.
