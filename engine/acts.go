@@ -18,6 +18,9 @@ var (
 	actGrantLate            = point.NewAct("engine/grant-late")             // a transaction's participant was added, its grant is not on its way
 	actDecisionLate         = point.NewAct("engine/decision-late")          // a transaction is decided, other shards are not told yet
 	actAcknowledgedLate     = point.NewAct("engine/acknowledged-late")      // a participant has taken a decision, its coordinator is not told yet
+	actGrantOrphaned        = point.NewAct("engine/grant-orphaned")         // the coordinator moves between a participant and its grant
+	actDecisionOrphaned     = point.NewAct("engine/decision-orphaned")      // the coordinator moves between a decision and its delivery
+	actAcknowledgedOrphaned = point.NewAct("engine/acknowledged-orphaned")  // the coordinator moves between a delivery and its acknowledgement
 	actKeysFew              = point.NewAct("engine/keys-few")               // a pass of compaction has room for few keys
 	actSliceSmall           = point.NewAct("engine/slice-small")            // a command of a pass of compaction is small
 	actBarrierLate          = point.NewAct("engine/barrier-late")           // a read waits before it asks for the read index
@@ -30,8 +33,8 @@ const (
 )
 
 // maybeHandOver gives the leadership away, as any election may.
-func (l *lead) maybeHandOver() {
-	if !actLeadershipHandedOver.Now() {
+func (l *lead) maybeHandOver(act point.Act) {
+	if !act.Now() {
 		return
 	}
 	s, ok := l.e.view.Load().Shard(l.shard)

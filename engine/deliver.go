@@ -121,6 +121,7 @@ func (d *deliveries) letters(markers []coordinator.Marker) (all []*letter, unkno
 // A crash between a participant's apply and the acknowledgement leaves the decision owed: the next leader delivers it
 // again, and the participant has taken it before.
 func (d *deliveries) deliver(name string, markers []coordinator.Marker) (all bool) {
+	d.l.maybeHandOver(actDecisionOrphaned)
 	letters, unknown := d.letters(markers)
 	var wg sync.WaitGroup
 	results := make([][]txn.Participant, len(letters))
@@ -151,6 +152,7 @@ func (d *deliveries) deliver(name string, markers []coordinator.Marker) (all boo
 	for _, k := range d.gone(unknown) {
 		note(k.Decision.Number, []txn.Participant{k.Participant})
 	}
+	d.l.maybeHandOver(actAcknowledgedOrphaned)
 	for _, n := range numbers {
 		actAcknowledgedLate.Pause(actWaitShort)
 		c := command.TxnAcknowledge{Name: name, Number: uint64(n), Participants: transaction.Commands(taken[n])}

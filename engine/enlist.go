@@ -220,6 +220,7 @@ func (l *lead) enlistFor(a *appending) (txn.Number, error) {
 		return 0, atParticipant(err, a.r.Partition.String())
 	}
 	if grant != nil {
+		actGrantLate.Pause(actWaitShort)
 		l.e.proposeAsync(l.ctx, l.shard, l.term, grant.AppendTo(nil), nil, func(out []byte, err error) {
 			if err := granted(out, err); err != nil && l.ctx.Err() == nil {
 				l.e.log.Warn("a grant was not taken", "partition", a.r.Partition, "err", err)

@@ -119,7 +119,7 @@ func (l *lead) run() {
 		l.deliveries.begin()
 	}
 	for l.ctx.Err() == nil {
-		l.maybeHandOver()
+		l.maybeHandOver(actLeadershipHandedOver)
 		if l.shard == catalog.CatalogShard {
 			l.e.bootstrap(l.ctx, l.term)
 		} else {

@@ -163,6 +163,7 @@ func (e *Engine) addParticipants(ctx context.Context, p *broker.TransactionalPro
 	if err != nil {
 		return notCoordinator(err)
 	}
+	t.l.maybeHandOver(actGrantOrphaned)
 	return e.install(ctx, &add, r, op)
 }
 

@@ -15,7 +15,14 @@ import (
 
 // TestKafkaSurvivesThePlan: real nodes, real clients of every kind, faults; then
 // everything that was acknowledged is there, once, in order, the same for all.
-func TestKafkaSurvivesThePlan(t *testing.T) {
+func TestKafkaSurvivesThePlan(t *testing.T) { survive(t, draw) }
+
+// TestTransactionsSurviveThePlan: there is little but transactions.
+func TestTransactionsSurviveThePlan(t *testing.T) { survive(t, drawTransactional) }
+
+// survive runs a world of these settings.
+func survive(t *testing.T, draw func(w *simtest.World) settings) {
+	t.Helper()
 	simtest.SkipWithoutOverlay(t)
 	seed := uint64(1)
 	if s := os.Getenv("TALLYMQ_SIM_SEED"); s != "" {

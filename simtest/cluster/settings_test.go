@@ -78,6 +78,17 @@ func draw(w *simtest.World) settings {
 	return s
 }
 
+// drawTransactional is draw for worlds with little but tellers and what they read.
+func drawTransactional(w *simtest.World) settings {
+	s := settings{
+		nodes: 3, brokenMax: 1, topicPartitions: 3, producersIdempotent: 1, readers: 1, members: 1, batch: w.Int("batch-records", 1, 5), recordBytes: 64,
+		tellers: w.Int("tellers", 2, 3), rivals: w.Int("rivals-of-4", 0, 3) == 3, protocols: w.OneOf("transaction-protocols", "second", "first", "both"),
+		every: w.Duration("send-every", 40*time.Millisecond, 120*time.Millisecond), length: w.Duration("plan-length", 15*time.Second, 25*time.Second),
+		compression: kgo.NoCompression(), balancer: kgo.RangeBalancer(),
+	}
+	return s
+}
+
 // damages are what may be wrong with one disk of a world. Of each kind there is little else:
 // a node whose disk has everything is down for good.
 var damages = map[string][]simtest.Verb{
