@@ -73,9 +73,15 @@ bench-peers: build ## the same beside Apache Kafka (needs Java and Maven)
 	ops/scripts/bench-peers.sh $(BIN)
 
 .PHONY: interop
-interop: build ## real clients against one node and three (installs kcat, Python clients and franz-go's own tests)
+interop: build ## real clients against one node and three: kcat, Python clients, franz-go's own tests, then interop-java
 	ops/scripts/interop.sh $(BIN) 1
 	ops/scripts/interop.sh $(BIN) 3 chaos
+	$(MAKE) interop-java
+
+.PHONY: interop-java
+interop-java: build ## Java's clients, Kafka's command-line tools and Kafka Streams with exactly_once_v2 (needs a JDK and Maven)
+	ops/scripts/interop-java.sh $(BIN) 1
+	ops/scripts/interop-java.sh $(BIN) 3
 
 .PHONY: clean
 clean: ## remove what was built (not ./data)

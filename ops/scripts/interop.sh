@@ -16,48 +16,8 @@ if [ ${#missing[@]} -gt 0 ]; then
 	apt-get update -qq && apt-get install -y -qq "${missing[@]}" >/dev/null
 fi
 
-work=$(mktemp -d) pids=()
-stop() {
-	trap - EXIT INT TERM
-	[ ${#pids[@]} = 0 ] || kill -9 "${pids[@]}" 2>/dev/null || true
-	wait 2>/dev/null || true
-	[ -n "${KEEP:-}" ] && echo "kept: $work" || { chmod -R u+w "$work"; rm -rf "$work"; }
-}
-trap stop EXIT INT TERM
-
-# Ports that nobody has: 4 for each node.
-mapfile -t port < <("$python" -c 'import socket,sys
-s=[socket.create_server(("127.0.0.1",0)) for _ in range(12)]
-for x in s: print(x.getsockname()[1])')
-initial="" seeds=""
-for i in $(seq "$nodes"); do
-	initial+=${initial:+,}$i=127.0.0.1:${port[$((i * 4 - 2))]}/127.0.0.1:${port[$((i * 4 - 1))]}
-	seeds+=${seeds:+,}127.0.0.1:${port[$((i * 4 - 4))]}
-done
-for i in $(seq "$nodes"); do
-	"$bin" serve --node-id "$i" --data-dir "$work/n$i" --kafka-listen "127.0.0.1:${port[$((i * 4 - 4))]}" --admin-listen "127.0.0.1:${port[$((i * 4 - 3))]}" \
-		--raft-listen "127.0.0.1:${port[$((i * 4 - 2))]}" --rpc-listen "127.0.0.1:${port[$((i * 4 - 1))]}" --initial-cluster "$initial" \
-		--log-level warn --journal-segment-bytes 64MiB --reserve-bytes 128MiB --group-initial-rebalance-delay 100ms >"$work/n$i.log" 2>&1 &
-	pids+=($!)
-done
-for _ in $(seq 300); do
-	[ "$(cat "$work"/n*.log | grep -c '^ready')" = "$nodes" ] && break
-	sleep 0.1
-done
-
-passed=0 failed=0
-check() { # NAME COMMAND...
-	local name=$1 began=$SECONDS
-	shift
-	if "$@" >"$work/out" 2>&1; then
-		passed=$((passed + 1))
-		echo "ok    $name ($((SECONDS - began)) s)"
-	else
-		failed=$((failed + 1))
-		echo "FAIL  $name ($((SECONDS - began)) s)"
-		tail -n 25 "$work/out" | sed 's/^/      /'
-	fi
-}
+. "$here/scripts/nodes.sh"
+start_nodes "$bin" "$nodes"
 
 kcat_roundtrip() { # CODEC
 	seq 1 1000 | sed 's/$/:value/' | kcat -b "$seeds" -P -t "kcat-$1" -z "$1" -K : -H source=interop || return 1
@@ -78,12 +38,13 @@ for codec in none gzip snappy lz4 zstd; do check "kcat $codec" kcat_roundtrip $c
 check "kcat group" kcat_group
 check "kcat metadata and offsets" kcat_query
 check "python3-confluent-kafka" "$python" "$here/interop/confluent.py" "$seeds"
+check "python3-confluent-kafka in transactions" "$python" "$here/interop/confluenttxn.py" "$seeds"
 check "python3-kafka" "$python" "$here/interop/kafkapython.py" "$seeds" "$([ "$nodes" = 3 ] && echo 3 || echo 1)"
 check "our command line" own_cli
 
-# franz-go's own integration tests, those that need neither transactions, share groups nor KIP-848. TestConsumeRegex is
+# franz-go's own integration tests, those that need neither share groups nor KIP-848; transactions are TestTxnEtl. TestConsumeRegex is
 # left out: it wants a topic __consumer_offsets, which does not exist here.
-tests='^(TestUnknownGroupOffsetFetchPinned|TestPing|TestIssue1034|TestIssue325|TestConsumeTopicRetrieval|TestConsumeTopicRetrieval_Many|TestIssue337|TestDirectPartitionPurge|TestIssue434|TestAddRemovePartitions|TestPauseIssue489|TestPauseIssueOct2023|TestIssue523|TestIssue648|TestIssue810|TestIssue865|TestIssueFetchLargerThanBrokerMaxReadBytes|TestPooling|TestGroupSimple|TestHookPollStart|TestConsumeMaxDecompressBatchBytes|TestGroupETL|TestClient_Produce|TestIssue769|TestIssueProduceSyncManualPartitionNegativeDoesNotPanic|TestIssue831|TestClient_ProduceLargeMessages)$'
+tests='^(TestUnknownGroupOffsetFetchPinned|TestPing|TestIssue1034|TestIssue325|TestConsumeTopicRetrieval|TestConsumeTopicRetrieval_Many|TestIssue337|TestDirectPartitionPurge|TestIssue434|TestAddRemovePartitions|TestPauseIssue489|TestPauseIssueOct2023|TestIssue523|TestIssue648|TestIssue810|TestIssue865|TestIssueFetchLargerThanBrokerMaxReadBytes|TestPooling|TestGroupSimple|TestHookPollStart|TestConsumeMaxDecompressBatchBytes|TestGroupETL|TestClient_Produce|TestIssue769|TestIssueProduceSyncManualPartitionNegativeDoesNotPanic|TestIssue831|TestClient_ProduceLargeMessages|TestTxnEtl)$'
 (cd "$here/.." && cp -r "$(go list -m -f '{{.Dir}}' github.com/twmb/franz-go)" "$work/franz-go")
 chmod -R u+w "$work/franz-go"
 (cd "$work/franz-go" && go test -c -o "$work/kgo.test" ./pkg/kgo) >"$work/build" 2>&1 || { cat "$work/build"; exit 1; }
@@ -95,5 +56,4 @@ kgo_tests() {
 }
 check "franz-go integration tests${chaos:+ with chaos}" kgo_tests
 grep -cE '^ *--- PASS' "$work/out" | sed 's/$/ of them and their parts passed/' || true
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ]
+verdict
