@@ -96,10 +96,14 @@ func (x *transacted) read(level kgo.IsolationLevel) [][]string {
 	if level == kgo.ReadCommitted() {
 		list = adm.ListCommittedOffsets
 	}
-	ends, err := list(x.ctx, x.topic)
-	if err != nil || ends.Error() != nil {
-		x.t.Fatal(err, ends.Error())
-	}
+	var ends kadm.ListedOffsets
+	eventually(x.t, "the ends are known", func() error { // a leader may be moving: a client asks again
+		var err error
+		if ends, err = list(x.ctx, x.topic); err == nil {
+			err = ends.Error()
+		}
+		return err
+	})
 	out, at := make([][]string, x.partitions), make([]int64, x.partitions)
 	for {
 		open := 0

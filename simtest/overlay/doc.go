@@ -1,6 +1,7 @@
 // Package overlay writes the build overlay that makes a Go test binary a
 // function of one seed: the order in which goroutines run, select choices,
-// timers of one instant, semaphore hand-off, map order and math/rand.
+// timers of one instant, semaphore hand-off, map order (also of keys that are
+// addresses) and math/rand.
 //
 // It promises: (1) every patch is found by its text exactly the number of times
 // it names, else Write fails and says which patch, in which file; (2) a toolchain
@@ -16,7 +17,9 @@
 // from the folder (go help build, -overlay).
 //
 //	goroot/src/runtime/proc.go ──patches──▶ DIR/<hash>/runtime_proc.go
-//	                  sim.go.txt ─────────▶ DIR/<hash>/runtime_sim.go   (a new file of package runtime)
+//	                  sim.go.txt ─────────▶ DIR/<hash>/runtime_sim_world.go   (new files of package runtime
+//	                  address.go.txt ─────▶ DIR/<hash>/runtime_sim_address.go
+//	                  maps.go.txt ────────▶ DIR/<hash>/internal_runtime_maps_sim.go   and of its maps)
 //	                                        DIR/<hash>/overlay.json     → go test -overlay=...
 //
 // Read patches.go first: each patch says why it is there. Then sim.go.txt.

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,10 +14,20 @@ import (
 )
 
 //go:embed sim.go.txt
-var simSource []byte
+var worldSource []byte
 
-// simFile is the file the overlay adds to package runtime.
-const simFile = "runtime/sim_world.go"
+//go:embed address.go.txt
+var addressSource []byte
+
+//go:embed maps.go.txt
+var mapsSource []byte
+
+// added are the files that the overlay adds to packages of the standard library.
+var added = map[string][]byte{
+	"runtime/sim_world.go":         worldSource,
+	"runtime/sim_address.go":       addressSource,
+	"internal/runtime/maps/sim.go": mapsSource,
+}
 
 // Write writes the overlay for the toolchain at goroot below dir and returns
 // the path of its overlay.json. The folder's name is a hash of its content: when
@@ -34,7 +45,7 @@ func Write(goroot, dir string) (overlayJSON string, err error) {
 	if err != nil {
 		return "", err
 	}
-	files[simFile] = simSource
+	maps.Copy(files, added)
 	if dir, err = filepath.Abs(dir); err != nil {
 		return "", fmt.Errorf("overlay: %w", err)
 	}
