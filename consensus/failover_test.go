@@ -268,6 +268,22 @@ func TestForwarding(t *testing.T) {
 	t.Logf("%d applied, %d unknown, %d refused", len(l.results), len(l.unknown), len(l.refused))
 }
 
+// A host that gives its replica up while a stream of commands leads to it is left for another one.
+func TestForwardingLeavesAFormerHost(t *testing.T) {
+	c := newCluster(t, 4)
+	c.boot(3)
+	far := c.nodes[3]
+	far.mustPropose("opens a stream to one of them")
+	for i, n := range c.nodes[:3] {
+		if err := n.host.StopReplica(testShard); err != nil {
+			t.Fatal(err)
+		}
+		c.eventually("progress through the others", func() bool { return far.propose(c.ctx(), 0, fmt.Append(nil, "without ", i)).err == nil })
+		n.startReplica(nil)
+		c.sameLogs(c.nodes[:3]...)
+	}
+}
+
 // With nobody to forward to, nothing was applied, and the answer says so.
 func TestForwardingToNobody(t *testing.T) {
 	c := newCluster(t, 2)

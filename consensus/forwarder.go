@@ -21,6 +21,8 @@ type forwarder struct {
 	out     map[uint64]forwarded // handed to one
 	closed  error
 	wake    chan struct{}
+	// left: the node at the end of the stream says that it hosts no replica any more. It gets no more commands.
+	left bool
 	// A replica that starts here takes over: retired refuses new commands, and drained is closed when the last old one is
 	// answered. Only then may the replica's own proposer, or the next forwarder, send: else what came later would overtake.
 	retired  bool

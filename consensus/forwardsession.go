@@ -18,6 +18,9 @@ func (f *forwarder) session(ctx context.Context, node NodeID) (used bool, err er
 	if err != nil {
 		return false, err
 	}
+	f.mu.Lock()
+	f.left = false
+	f.mu.Unlock()
 	received := make(chan error, 1)
 	go func() { received <- f.receive(s) }()
 	ticker := time.NewTicker(tickEvery)
@@ -57,6 +60,9 @@ func (f *forwarder) take() []byte {
 	defer f.mu.Unlock()
 	var batch []byte
 	n := 0
+	if f.left {
+		return nil
+	}
 	for ; n < len(f.waiting); n++ {
 		w := &f.waiting[n]
 		if n > 0 && len(batch)+len(w.body) > f.host.o.Limits.EntryBytes {
@@ -70,6 +76,8 @@ func (f *forwarder) take() []byte {
 	return batch
 }
 
+// receive takes answers until the stream breaks, or the last is there of a node that hosts no replica any more: the
+// next host is looked for only then, so that nothing overtakes.
 func (f *forwarder) receive(s grpc.ClientStream) error {
 	for {
 		var in frame
@@ -80,6 +88,7 @@ func (f *forwarder) receive(s grpc.ClientStream) error {
 			f.mu.Lock()
 			w, ok := f.out[id]
 			delete(f.out, id)
+			f.left = f.left || errors.Is(err, ErrNoReplica)
 			f.maybeDrainedLocked()
 			f.mu.Unlock()
 			if ok {
@@ -88,6 +97,13 @@ func (f *forwarder) receive(s grpc.ClientStream) error {
 		})
 		if err != nil {
 			return err
+		}
+		f.mu.Lock()
+		done := f.left && len(f.out) == 0
+		f.mu.Unlock()
+		if done {
+			atForwarderLeft.Hit()
+			return ErrNoReplica
 		}
 	}
 }

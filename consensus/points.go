@@ -17,6 +17,7 @@ var (
 	atEntryNotApplied       = point.New("consensus/entry-not-applied")        // a peer asks for an entry that is not known to be committed here
 	atFlagFileTorn          = point.New("consensus/flag-file-torn")           // the very first start was cut short
 	atForwarderRetired      = point.New("consensus/forwarder-retired")        // a replica took over from the forwarder meanwhile
+	atForwarderLeft         = point.New("consensus/forwarder-left")           // the host at the end of the stream gave its replica up
 	atForwardNextHost       = point.New("consensus/forward-next-host")        // a host could not be forwarded to, the next is tried
 	atForwardNowhere        = point.New("consensus/forward-nowhere")          // no host of a shard could be reached
 	atForwardBroke          = point.New("consensus/forward-broke")            // a stream broke with commands on it
