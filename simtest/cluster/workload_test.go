@@ -100,13 +100,25 @@ func (l *workload) keep(name string, main func(p *simtest.Process, incarnation s
 	})
 }
 
+// ended waits until a client has ended, or until an instant; who has ended by then has, also when both are so.
+func (c client) ended(until time.Time) bool {
+	select {
+	case <-c.done:
+	case <-time.After(time.Until(until)):
+		select {
+		case <-c.done:
+		default:
+			return false
+		}
+	}
+	return true
+}
+
 // settled waits for all clients.
 func (l *workload) settled() {
 	end := time.Now().Add(patience)
 	for _, c := range l.running {
-		select {
-		case <-c.done:
-		case <-time.After(time.Until(end)):
+		if !c.ended(end) {
 			l.w.Anomaly("no-progress", c.name, "it has not ended %v after the faults did", patience)
 		}
 	}
@@ -118,9 +130,7 @@ func (l *workload) giveUp() {
 	const wait = 20 * time.Second
 	end := time.Now().Add(wait)
 	for _, c := range l.running {
-		select {
-		case <-c.done:
-		case <-time.After(time.Until(end)):
+		if !c.ended(end) {
 			l.w.Result(c.name, "has not ended after %v", wait)
 		}
 	}
