@@ -62,6 +62,8 @@ func measure(m Message) {
 		m.PayloadLength = uint32(len(m.Payload))
 	case *PartitionCompact:
 		m.PayloadLength = uint32(len(m.Payload))
+	case *QueuePublish:
+		m.PayloadLength = uint32(len(m.Payload))
 	}
 }
 

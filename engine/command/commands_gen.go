@@ -34,6 +34,20 @@ const (
 	KindTxnGrant              Kind = 0x27
 	KindTxnDecide             Kind = 0x28
 	KindTxnOffer              Kind = 0x29
+	KindQueueCreate           Kind = 0x30
+	KindQueueDrop             Kind = 0x31
+	KindQueuePublish          Kind = 0x32
+	KindQueueSettle           Kind = 0x33
+	KindQueueAttach           Kind = 0x34
+	KindQueueDetach           Kind = 0x35
+	KindQueueCredit           Kind = 0x36
+	KindQueueGet              Kind = 0x37
+	KindQueueLeave            Kind = 0x38
+	KindQueuePurge            Kind = 0x39
+	KindQueueTick             Kind = 0x3a
+	KindQueueLease            Kind = 0x3b
+	KindQueueLook             Kind = 0x3c
+	KindQueueForget           Kind = 0x3d
 	KindBootstrap             Kind = 0x40
 	KindNodeRegister          Kind = 0x41
 	KindNodeRemove            Kind = 0x42
@@ -65,6 +79,10 @@ const (
 	KindTxnOfferResult        Kind = 0xa4
 	KindCatalogResult         Kind = 0xc0
 	KindProducerBlockResult   Kind = 0xc1
+	KindQueuePublishResult    Kind = 0xa8
+	KindQueueResult           Kind = 0xa9
+	KindQueueGetResult        Kind = 0xaa
+	KindQueueTickResult       Kind = 0xab
 )
 
 // The newest version of each kind.
@@ -92,6 +110,20 @@ const (
 	VersionTxnGrant              = 1
 	VersionTxnDecide             = 1
 	VersionTxnOffer              = 1
+	VersionQueueCreate           = 1
+	VersionQueueDrop             = 1
+	VersionQueuePublish          = 1
+	VersionQueueSettle           = 1
+	VersionQueueAttach           = 1
+	VersionQueueDetach           = 1
+	VersionQueueCredit           = 1
+	VersionQueueGet              = 1
+	VersionQueueLeave            = 1
+	VersionQueuePurge            = 1
+	VersionQueueTick             = 1
+	VersionQueueLease            = 1
+	VersionQueueLook             = 1
+	VersionQueueForget           = 1
 	VersionBootstrap             = 1
 	VersionNodeRegister          = 1
 	VersionNodeRemove            = 1
@@ -123,6 +155,10 @@ const (
 	VersionTxnOfferResult        = 1
 	VersionCatalogResult         = 1
 	VersionProducerBlockResult   = 1
+	VersionQueuePublishResult    = 1
+	VersionQueueResult           = 1
+	VersionQueueGetResult        = 1
+	VersionQueueTickResult       = 1
 )
 
 // Kinds lists every kind, in the order of the definition.
@@ -151,6 +187,20 @@ func Kinds() []Kind {
 		KindTxnGrant,
 		KindTxnDecide,
 		KindTxnOffer,
+		KindQueueCreate,
+		KindQueueDrop,
+		KindQueuePublish,
+		KindQueueSettle,
+		KindQueueAttach,
+		KindQueueDetach,
+		KindQueueCredit,
+		KindQueueGet,
+		KindQueueLeave,
+		KindQueuePurge,
+		KindQueueTick,
+		KindQueueLease,
+		KindQueueLook,
+		KindQueueForget,
 		KindBootstrap,
 		KindNodeRegister,
 		KindNodeRemove,
@@ -182,6 +232,10 @@ func Kinds() []Kind {
 		KindTxnOfferResult,
 		KindCatalogResult,
 		KindProducerBlockResult,
+		KindQueuePublishResult,
+		KindQueueResult,
+		KindQueueGetResult,
+		KindQueueTickResult,
 	}
 }
 
@@ -211,6 +265,20 @@ func (k Kind) known() bool {
 		KindTxnGrant,
 		KindTxnDecide,
 		KindTxnOffer,
+		KindQueueCreate,
+		KindQueueDrop,
+		KindQueuePublish,
+		KindQueueSettle,
+		KindQueueAttach,
+		KindQueueDetach,
+		KindQueueCredit,
+		KindQueueGet,
+		KindQueueLeave,
+		KindQueuePurge,
+		KindQueueTick,
+		KindQueueLease,
+		KindQueueLook,
+		KindQueueForget,
 		KindBootstrap,
 		KindNodeRegister,
 		KindNodeRemove,
@@ -241,7 +309,11 @@ func (k Kind) known() bool {
 		KindTxnParticipantsResult,
 		KindTxnOfferResult,
 		KindCatalogResult,
-		KindProducerBlockResult:
+		KindProducerBlockResult,
+		KindQueuePublishResult,
+		KindQueueResult,
+		KindQueueGetResult,
+		KindQueueTickResult:
 		return true
 	}
 	return false
@@ -296,6 +368,34 @@ func (k Kind) VersionMax() uint8 {
 		return VersionTxnDecide
 	case KindTxnOffer:
 		return VersionTxnOffer
+	case KindQueueCreate:
+		return VersionQueueCreate
+	case KindQueueDrop:
+		return VersionQueueDrop
+	case KindQueuePublish:
+		return VersionQueuePublish
+	case KindQueueSettle:
+		return VersionQueueSettle
+	case KindQueueAttach:
+		return VersionQueueAttach
+	case KindQueueDetach:
+		return VersionQueueDetach
+	case KindQueueCredit:
+		return VersionQueueCredit
+	case KindQueueGet:
+		return VersionQueueGet
+	case KindQueueLeave:
+		return VersionQueueLeave
+	case KindQueuePurge:
+		return VersionQueuePurge
+	case KindQueueTick:
+		return VersionQueueTick
+	case KindQueueLease:
+		return VersionQueueLease
+	case KindQueueLook:
+		return VersionQueueLook
+	case KindQueueForget:
+		return VersionQueueForget
 	case KindBootstrap:
 		return VersionBootstrap
 	case KindNodeRegister:
@@ -358,6 +458,14 @@ func (k Kind) VersionMax() uint8 {
 		return VersionCatalogResult
 	case KindProducerBlockResult:
 		return VersionProducerBlockResult
+	case KindQueuePublishResult:
+		return VersionQueuePublishResult
+	case KindQueueResult:
+		return VersionQueueResult
+	case KindQueueGetResult:
+		return VersionQueueGetResult
+	case KindQueueTickResult:
+		return VersionQueueTickResult
 	}
 	return 0
 }
@@ -411,6 +519,34 @@ func (k Kind) String() string {
 		return "TxnDecide"
 	case KindTxnOffer:
 		return "TxnOffer"
+	case KindQueueCreate:
+		return "QueueCreate"
+	case KindQueueDrop:
+		return "QueueDrop"
+	case KindQueuePublish:
+		return "QueuePublish"
+	case KindQueueSettle:
+		return "QueueSettle"
+	case KindQueueAttach:
+		return "QueueAttach"
+	case KindQueueDetach:
+		return "QueueDetach"
+	case KindQueueCredit:
+		return "QueueCredit"
+	case KindQueueGet:
+		return "QueueGet"
+	case KindQueueLeave:
+		return "QueueLeave"
+	case KindQueuePurge:
+		return "QueuePurge"
+	case KindQueueTick:
+		return "QueueTick"
+	case KindQueueLease:
+		return "QueueLease"
+	case KindQueueLook:
+		return "QueueLook"
+	case KindQueueForget:
+		return "QueueForget"
 	case KindBootstrap:
 		return "Bootstrap"
 	case KindNodeRegister:
@@ -473,6 +609,14 @@ func (k Kind) String() string {
 		return "CatalogResult"
 	case KindProducerBlockResult:
 		return "ProducerBlockResult"
+	case KindQueuePublishResult:
+		return "QueuePublishResult"
+	case KindQueueResult:
+		return "QueueResult"
+	case KindQueueGetResult:
+		return "QueueGetResult"
+	case KindQueueTickResult:
+		return "QueueTickResult"
 	}
 	return fmt.Sprintf("kind-%#02x", uint8(k))
 }
@@ -525,6 +669,34 @@ func newMessage(k Kind) Message {
 		return new(TxnDecide)
 	case KindTxnOffer:
 		return new(TxnOffer)
+	case KindQueueCreate:
+		return new(QueueCreate)
+	case KindQueueDrop:
+		return new(QueueDrop)
+	case KindQueuePublish:
+		return new(QueuePublish)
+	case KindQueueSettle:
+		return new(QueueSettle)
+	case KindQueueAttach:
+		return new(QueueAttach)
+	case KindQueueDetach:
+		return new(QueueDetach)
+	case KindQueueCredit:
+		return new(QueueCredit)
+	case KindQueueGet:
+		return new(QueueGet)
+	case KindQueueLeave:
+		return new(QueueLeave)
+	case KindQueuePurge:
+		return new(QueuePurge)
+	case KindQueueTick:
+		return new(QueueTick)
+	case KindQueueLease:
+		return new(QueueLease)
+	case KindQueueLook:
+		return new(QueueLook)
+	case KindQueueForget:
+		return new(QueueForget)
 	case KindBootstrap:
 		return new(Bootstrap)
 	case KindNodeRegister:
@@ -587,6 +759,14 @@ func newMessage(k Kind) Message {
 		return new(CatalogResult)
 	case KindProducerBlockResult:
 		return new(ProducerBlockResult)
+	case KindQueuePublishResult:
+		return new(QueuePublishResult)
+	case KindQueueResult:
+		return new(QueueResult)
+	case KindQueueGetResult:
+		return new(QueueGetResult)
+	case KindQueueTickResult:
+		return new(QueueTickResult)
 	}
 	return nil
 }
@@ -2025,6 +2205,686 @@ func (m *TxnOfferItem) decode(d *decoder) {
 // String is one line.
 func (m TxnOfferItem) String() string {
 	return fmt.Sprintf("TopicID=%v Topic=%q Partition=%v Offset=%v LeaderEpoch=%v Metadata=%q", m.TopicID, m.Topic, m.Partition, m.Offset, m.LeaderEpoch, m.Metadata)
+}
+
+// QueueCreate makes the shard own a queue. Doing it again changes nothing.
+type QueueCreate struct {
+	Queue        uint64
+	Host         string
+	Name         string
+	Config       QueueConfig
+	OwnerNode    broker.NodeID // of an exclusive queue: its session, on the lease it lives by; else 0
+	OwnerRun     uint64
+	OwnerSession uint64
+}
+
+// Kind is KindQueueCreate.
+func (*QueueCreate) Kind() Kind { return KindQueueCreate }
+
+// AppendTo appends the message's bytes, in version 1.
+func (m *QueueCreate) AppendTo(dst []byte) []byte {
+	dst = append(dst, byte(KindQueueCreate), VersionQueueCreate)
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Queue))
+	dst = appendString(dst, m.Host)
+	dst = appendString(dst, m.Name)
+	dst = m.Config.appendTo(dst)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(m.OwnerNode))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.OwnerRun))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.OwnerSession))
+	return dst
+}
+
+// Decode reads exactly one QueueCreate, of any version.
+func (m *QueueCreate) Decode(b []byte) error {
+	var d decoder
+	if err := d.begin(b, KindQueueCreate, VersionQueueCreate); err != nil {
+		return err
+	}
+	m.Queue = uint64(d.u64())
+	m.Host = d.string()
+	m.Name = d.string()
+	m.Config.decode(&d)
+	m.OwnerNode = broker.NodeID(d.u32())
+	m.OwnerRun = uint64(d.u64())
+	m.OwnerSession = uint64(d.u64())
+	return d.end(KindQueueCreate)
+}
+
+// String is one line.
+func (m *QueueCreate) String() string {
+	return fmt.Sprintf("QueueCreate Queue=%v Host=%q Name=%q Config=%v OwnerNode=%v OwnerRun=%v OwnerSession=%v", m.Queue, m.Host, m.Name, m.Config, m.OwnerNode, m.OwnerRun, m.OwnerSession)
+}
+
+// QueueConfig is a part of messages.
+type QueueConfig struct {
+	Ordered            bool
+	OrderingWindow     uint32 // messages of one key unsettled at once
+	Poison             uint8  // as package queue numbers them
+	DeadLetters        bool   // there is a dead-letter exchange
+	DeliveryLimit      uint32 // 0: none
+	Priorities         uint8  // the greatest priority
+	TTLMs              int64  // −1: for ever
+	ExpiresMs          uint64 // 0: an unused queue lives for ever
+	ConsumerTimeoutMs  uint64 // 0: none
+	LengthMax          int64  // ready messages; −1: no bound
+	BytesMax           int64  // of ready messages; −1: no bound
+	Overflow           uint8  // as package queue numbers them
+	SingleActive       bool
+	DeduplicationMs    uint64 // 0: none
+	DeduplicationCount uint32
+	AutoDelete         bool // it ends with its last consumer, if it ever had one
+}
+
+func (m *QueueConfig) appendTo(dst []byte) []byte {
+	dst = appendBool(dst, m.Ordered)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(m.OrderingWindow))
+	dst = append(dst, byte(m.Poison))
+	dst = appendBool(dst, m.DeadLetters)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(m.DeliveryLimit))
+	dst = append(dst, byte(m.Priorities))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.TTLMs))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.ExpiresMs))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.ConsumerTimeoutMs))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.LengthMax))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.BytesMax))
+	dst = append(dst, byte(m.Overflow))
+	dst = appendBool(dst, m.SingleActive)
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.DeduplicationMs))
+	dst = binary.BigEndian.AppendUint32(dst, uint32(m.DeduplicationCount))
+	dst = appendBool(dst, m.AutoDelete)
+	return dst
+}
+
+func (m *QueueConfig) decode(d *decoder) {
+	m.Ordered = d.bool()
+	m.OrderingWindow = uint32(d.u32())
+	m.Poison = uint8(d.u8())
+	m.DeadLetters = d.bool()
+	m.DeliveryLimit = uint32(d.u32())
+	m.Priorities = uint8(d.u8())
+	m.TTLMs = int64(d.u64())
+	m.ExpiresMs = uint64(d.u64())
+	m.ConsumerTimeoutMs = uint64(d.u64())
+	m.LengthMax = int64(d.u64())
+	m.BytesMax = int64(d.u64())
+	m.Overflow = uint8(d.u8())
+	m.SingleActive = d.bool()
+	m.DeduplicationMs = uint64(d.u64())
+	m.DeduplicationCount = uint32(d.u32())
+	m.AutoDelete = d.bool()
+}
+
+// String is one line.
+func (m QueueConfig) String() string {
+	return fmt.Sprintf("Ordered=%v OrderingWindow=%v Poison=%v DeadLetters=%v DeliveryLimit=%v Priorities=%v TTLMs=%v ExpiresMs=%v ConsumerTimeoutMs=%v LengthMax=%v BytesMax=%v Overflow=%v SingleActive=%v DeduplicationMs=%v DeduplicationCount=%v AutoDelete=%v", m.Ordered, m.OrderingWindow, m.Poison, m.DeadLetters, m.DeliveryLimit, m.Priorities, m.TTLMs, m.ExpiresMs, m.ConsumerTimeoutMs, m.LengthMax, m.BytesMax, m.Overflow, m.SingleActive, m.DeduplicationMs, m.DeduplicationCount, m.AutoDelete)
+}
+
+// QueueDrop ends a queue, for good, with all it has. That it was there is remembered until QueueForget.
+type QueueDrop struct {
+	Queue    uint64
+	IfUnused bool
+	IfEmpty  bool
+}
+
+// Kind is KindQueueDrop.
+func (*QueueDrop) Kind() Kind { return KindQueueDrop }
+
+// AppendTo appends the message's bytes, in version 1.
+func (m *QueueDrop) AppendTo(dst []byte) []byte {
+	dst = append(dst, byte(KindQueueDrop), VersionQueueDrop)
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Queue))
+	dst = appendBool(dst, m.IfUnused)
+	dst = appendBool(dst, m.IfEmpty)
+	return dst
+}
+
+// Decode reads exactly one QueueDrop, of any version.
+func (m *QueueDrop) Decode(b []byte) error {
+	var d decoder
+	if err := d.begin(b, KindQueueDrop, VersionQueueDrop); err != nil {
+		return err
+	}
+	m.Queue = uint64(d.u64())
+	m.IfUnused = d.bool()
+	m.IfEmpty = d.bool()
+	return d.end(KindQueueDrop)
+}
+
+// String is one line.
+func (m *QueueDrop) String() string {
+	return fmt.Sprintf("QueueDrop Queue=%v IfUnused=%v IfEmpty=%v", m.Queue, m.IfUnused, m.IfEmpty)
+}
+
+// QueuePublish adds one message to queues of the shard; each takes or refuses it.
+type QueuePublish struct {
+	Targets       []QueueTarget
+	Size          uint32 // bytes that limits and credit count
+	Priority      uint8
+	ExpirationMs  int64  // −1: none of its own
+	MessageID     string // for de-duplication; empty: none
+	Fingerprint   uint64 // over what the publisher sent
+	PayloadCRC    uint32 // CRC32C of Payload
+	PayloadLength uint32
+	Payload       []byte // a record batch of one record
+}
+
+// Kind is KindQueuePublish.
+func (*QueuePublish) Kind() Kind { return KindQueuePublish }
+
+// AppendTo appends the message's bytes, the payload included; PayloadLength must be its length.
+func (m *QueuePublish) AppendTo(dst []byte) []byte { return append(m.AppendHead(dst), m.Payload...) }
+
+// AppendHead appends all but the payload: head and payload, one after the other, are the message.
+func (m *QueuePublish) AppendHead(dst []byte) []byte {
+	dst = append(dst, byte(KindQueuePublish), VersionQueuePublish)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(len(m.Targets)))
+	for i := range m.Targets {
+		dst = m.Targets[i].appendTo(dst)
+	}
+	dst = binary.BigEndian.AppendUint32(dst, uint32(m.Size))
+	dst = append(dst, byte(m.Priority))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.ExpirationMs))
+	dst = appendString(dst, m.MessageID)
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Fingerprint))
+	dst = binary.BigEndian.AppendUint32(dst, uint32(m.PayloadCRC))
+	dst = binary.BigEndian.AppendUint32(dst, uint32(m.PayloadLength))
+	return dst
+}
+
+// Decode reads exactly one QueuePublish, of any version.
+func (m *QueuePublish) Decode(b []byte) error {
+	var d decoder
+	if err := d.begin(b, KindQueuePublish, VersionQueuePublish); err != nil {
+		return err
+	}
+	m.Targets = nil
+	if n := d.count(12); n > 0 {
+		m.Targets = make([]QueueTarget, n)
+		for i := range m.Targets {
+			m.Targets[i].decode(&d)
+		}
+	}
+	m.Size = uint32(d.u32())
+	m.Priority = uint8(d.u8())
+	m.ExpirationMs = int64(d.u64())
+	m.MessageID = d.string()
+	m.Fingerprint = uint64(d.u64())
+	m.PayloadCRC = uint32(d.u32())
+	m.PayloadLength = uint32(d.u32())
+	m.Payload = d.payload(m.PayloadLength)
+	return d.end(KindQueuePublish)
+}
+
+// String is one line.
+func (m *QueuePublish) String() string {
+	return fmt.Sprintf("QueuePublish Targets=%v Size=%v Priority=%v ExpirationMs=%v MessageID=%q Fingerprint=%x PayloadCRC=%x PayloadLength=%v Payload=%d bytes", m.Targets, m.Size, m.Priority, m.ExpirationMs, m.MessageID, m.Fingerprint, m.PayloadCRC, m.PayloadLength, len(m.Payload))
+}
+
+// QueueTarget is a part of messages.
+type QueueTarget struct {
+	Queue uint64
+	Key   string // of its order
+}
+
+func (m *QueueTarget) appendTo(dst []byte) []byte {
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Queue))
+	dst = appendString(dst, m.Key)
+	return dst
+}
+
+func (m *QueueTarget) decode(d *decoder) {
+	m.Queue = uint64(d.u64())
+	m.Key = d.string()
+}
+
+// String is one line.
+func (m QueueTarget) String() string {
+	return fmt.Sprintf("Queue=%v Key=%q", m.Queue, m.Key)
+}
+
+// QueueSettle says what became of deliveries of a session. Those that are not its any more are passed over.
+type QueueSettle struct {
+	Node    broker.NodeID
+	Run     uint64
+	Session uint64
+	Items   []QueueSettlement
+}
+
+// Kind is KindQueueSettle.
+func (*QueueSettle) Kind() Kind { return KindQueueSettle }
+
+// AppendTo appends the message's bytes, in version 1.
+func (m *QueueSettle) AppendTo(dst []byte) []byte {
+	dst = append(dst, byte(KindQueueSettle), VersionQueueSettle)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(m.Node))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Run))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Session))
+	dst = binary.BigEndian.AppendUint32(dst, uint32(len(m.Items)))
+	for i := range m.Items {
+		dst = m.Items[i].appendTo(dst)
+	}
+	return dst
+}
+
+// Decode reads exactly one QueueSettle, of any version.
+func (m *QueueSettle) Decode(b []byte) error {
+	var d decoder
+	if err := d.begin(b, KindQueueSettle, VersionQueueSettle); err != nil {
+		return err
+	}
+	m.Node = broker.NodeID(d.u32())
+	m.Run = uint64(d.u64())
+	m.Session = uint64(d.u64())
+	m.Items = nil
+	if n := d.count(17); n > 0 {
+		m.Items = make([]QueueSettlement, n)
+		for i := range m.Items {
+			m.Items[i].decode(&d)
+		}
+	}
+	return d.end(KindQueueSettle)
+}
+
+// String is one line.
+func (m *QueueSettle) String() string {
+	return fmt.Sprintf("QueueSettle Node=%v Run=%v Session=%v Items=%v", m.Node, m.Run, m.Session, m.Items)
+}
+
+// QueueSettlement is a part of messages.
+type QueueSettlement struct {
+	Queue   uint64
+	Number  uint64 // of the delivery
+	Outcome uint8  // broker.Outcome
+}
+
+func (m *QueueSettlement) appendTo(dst []byte) []byte {
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Queue))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Number))
+	dst = append(dst, byte(m.Outcome))
+	return dst
+}
+
+func (m *QueueSettlement) decode(d *decoder) {
+	m.Queue = uint64(d.u64())
+	m.Number = uint64(d.u64())
+	m.Outcome = uint8(d.u8())
+}
+
+// String is one line.
+func (m QueueSettlement) String() string {
+	return fmt.Sprintf("Queue=%v Number=%v Outcome=%v", m.Queue, m.Number, m.Outcome)
+}
+
+// QueueAttach adds a consumer of a session whose run has a lease.
+type QueueAttach struct {
+	Queue     uint64
+	Consumer  uint64
+	Node      broker.NodeID
+	Run       uint64
+	Session   uint64
+	Channel   uint16
+	Tag       string
+	Exclusive bool
+	Priority  int32
+	Messages  uint32 // unsettled at most; 0: the queue's own bound
+}
+
+// Kind is KindQueueAttach.
+func (*QueueAttach) Kind() Kind { return KindQueueAttach }
+
+// AppendTo appends the message's bytes, in version 1.
+func (m *QueueAttach) AppendTo(dst []byte) []byte {
+	dst = append(dst, byte(KindQueueAttach), VersionQueueAttach)
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Queue))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Consumer))
+	dst = binary.BigEndian.AppendUint32(dst, uint32(m.Node))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Run))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Session))
+	dst = binary.BigEndian.AppendUint16(dst, uint16(m.Channel))
+	dst = appendString(dst, m.Tag)
+	dst = appendBool(dst, m.Exclusive)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(m.Priority))
+	dst = binary.BigEndian.AppendUint32(dst, uint32(m.Messages))
+	return dst
+}
+
+// Decode reads exactly one QueueAttach, of any version.
+func (m *QueueAttach) Decode(b []byte) error {
+	var d decoder
+	if err := d.begin(b, KindQueueAttach, VersionQueueAttach); err != nil {
+		return err
+	}
+	m.Queue = uint64(d.u64())
+	m.Consumer = uint64(d.u64())
+	m.Node = broker.NodeID(d.u32())
+	m.Run = uint64(d.u64())
+	m.Session = uint64(d.u64())
+	m.Channel = uint16(d.u16())
+	m.Tag = d.string()
+	m.Exclusive = d.bool()
+	m.Priority = int32(d.u32())
+	m.Messages = uint32(d.u32())
+	return d.end(KindQueueAttach)
+}
+
+// String is one line.
+func (m *QueueAttach) String() string {
+	return fmt.Sprintf("QueueAttach Queue=%v Consumer=%v Node=%v Run=%v Session=%v Channel=%v Tag=%q Exclusive=%v Priority=%v Messages=%v", m.Queue, m.Consumer, m.Node, m.Run, m.Session, m.Channel, m.Tag, m.Exclusive, m.Priority, m.Messages)
+}
+
+// QueueDetach ends a consumer; what it holds stays with its channel.
+type QueueDetach struct {
+	Queue    uint64
+	Consumer uint64
+}
+
+// Kind is KindQueueDetach.
+func (*QueueDetach) Kind() Kind { return KindQueueDetach }
+
+// AppendTo appends the message's bytes, in version 1.
+func (m *QueueDetach) AppendTo(dst []byte) []byte {
+	dst = append(dst, byte(KindQueueDetach), VersionQueueDetach)
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Queue))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Consumer))
+	return dst
+}
+
+// Decode reads exactly one QueueDetach, of any version.
+func (m *QueueDetach) Decode(b []byte) error {
+	var d decoder
+	if err := d.begin(b, KindQueueDetach, VersionQueueDetach); err != nil {
+		return err
+	}
+	m.Queue = uint64(d.u64())
+	m.Consumer = uint64(d.u64())
+	return d.end(KindQueueDetach)
+}
+
+// String is one line.
+func (m *QueueDetach) String() string {
+	return fmt.Sprintf("QueueDetach Queue=%v Consumer=%v", m.Queue, m.Consumer)
+}
+
+// QueueCredit changes how many messages a consumer may have unsettled.
+type QueueCredit struct {
+	Queue    uint64
+	Consumer uint64
+	Messages uint32
+}
+
+// Kind is KindQueueCredit.
+func (*QueueCredit) Kind() Kind { return KindQueueCredit }
+
+// AppendTo appends the message's bytes, in version 1.
+func (m *QueueCredit) AppendTo(dst []byte) []byte {
+	dst = append(dst, byte(KindQueueCredit), VersionQueueCredit)
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Queue))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Consumer))
+	dst = binary.BigEndian.AppendUint32(dst, uint32(m.Messages))
+	return dst
+}
+
+// Decode reads exactly one QueueCredit, of any version.
+func (m *QueueCredit) Decode(b []byte) error {
+	var d decoder
+	if err := d.begin(b, KindQueueCredit, VersionQueueCredit); err != nil {
+		return err
+	}
+	m.Queue = uint64(d.u64())
+	m.Consumer = uint64(d.u64())
+	m.Messages = uint32(d.u32())
+	return d.end(KindQueueCredit)
+}
+
+// String is one line.
+func (m *QueueCredit) String() string {
+	return fmt.Sprintf("QueueCredit Queue=%v Consumer=%v Messages=%v", m.Queue, m.Consumer, m.Messages)
+}
+
+// QueueGet hands one ready message to a channel.
+type QueueGet struct {
+	Queue    uint64
+	Consumer uint64 // the id of the channel as a getter
+	Node     broker.NodeID
+	Run      uint64
+	Session  uint64
+	Channel  uint16
+}
+
+// Kind is KindQueueGet.
+func (*QueueGet) Kind() Kind { return KindQueueGet }
+
+// AppendTo appends the message's bytes, in version 1.
+func (m *QueueGet) AppendTo(dst []byte) []byte {
+	dst = append(dst, byte(KindQueueGet), VersionQueueGet)
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Queue))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Consumer))
+	dst = binary.BigEndian.AppendUint32(dst, uint32(m.Node))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Run))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Session))
+	dst = binary.BigEndian.AppendUint16(dst, uint16(m.Channel))
+	return dst
+}
+
+// Decode reads exactly one QueueGet, of any version.
+func (m *QueueGet) Decode(b []byte) error {
+	var d decoder
+	if err := d.begin(b, KindQueueGet, VersionQueueGet); err != nil {
+		return err
+	}
+	m.Queue = uint64(d.u64())
+	m.Consumer = uint64(d.u64())
+	m.Node = broker.NodeID(d.u32())
+	m.Run = uint64(d.u64())
+	m.Session = uint64(d.u64())
+	m.Channel = uint16(d.u16())
+	return d.end(KindQueueGet)
+}
+
+// String is one line.
+func (m *QueueGet) String() string {
+	return fmt.Sprintf("QueueGet Queue=%v Consumer=%v Node=%v Run=%v Session=%v Channel=%v", m.Queue, m.Consumer, m.Node, m.Run, m.Session, m.Channel)
+}
+
+// QueueLeave ends a channel, or a whole session: its consumers go, what they hold returns.
+type QueueLeave struct {
+	Node    broker.NodeID
+	Run     uint64
+	Session uint64
+	Channel uint16
+	Whole   bool // all channels
+}
+
+// Kind is KindQueueLeave.
+func (*QueueLeave) Kind() Kind { return KindQueueLeave }
+
+// AppendTo appends the message's bytes, in version 1.
+func (m *QueueLeave) AppendTo(dst []byte) []byte {
+	dst = append(dst, byte(KindQueueLeave), VersionQueueLeave)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(m.Node))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Run))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Session))
+	dst = binary.BigEndian.AppendUint16(dst, uint16(m.Channel))
+	dst = appendBool(dst, m.Whole)
+	return dst
+}
+
+// Decode reads exactly one QueueLeave, of any version.
+func (m *QueueLeave) Decode(b []byte) error {
+	var d decoder
+	if err := d.begin(b, KindQueueLeave, VersionQueueLeave); err != nil {
+		return err
+	}
+	m.Node = broker.NodeID(d.u32())
+	m.Run = uint64(d.u64())
+	m.Session = uint64(d.u64())
+	m.Channel = uint16(d.u16())
+	m.Whole = d.bool()
+	return d.end(KindQueueLeave)
+}
+
+// String is one line.
+func (m *QueueLeave) String() string {
+	return fmt.Sprintf("QueueLeave Node=%v Run=%v Session=%v Channel=%v Whole=%v", m.Node, m.Run, m.Session, m.Channel, m.Whole)
+}
+
+// QueuePurge removes the ready messages of a queue.
+type QueuePurge struct {
+	Queue uint64
+}
+
+// Kind is KindQueuePurge.
+func (*QueuePurge) Kind() Kind { return KindQueuePurge }
+
+// AppendTo appends the message's bytes, in version 1.
+func (m *QueuePurge) AppendTo(dst []byte) []byte {
+	dst = append(dst, byte(KindQueuePurge), VersionQueuePurge)
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Queue))
+	return dst
+}
+
+// Decode reads exactly one QueuePurge, of any version.
+func (m *QueuePurge) Decode(b []byte) error {
+	var d decoder
+	if err := d.begin(b, KindQueuePurge, VersionQueuePurge); err != nil {
+		return err
+	}
+	m.Queue = uint64(d.u64())
+	return d.end(KindQueuePurge)
+}
+
+// String is one line.
+func (m *QueuePurge) String() string {
+	return fmt.Sprintf("QueuePurge Queue=%v", m.Queue)
+}
+
+// QueueTick does one bounded slice of what time or an earlier bound left to do.
+type QueueTick struct {
+	Budget uint32
+}
+
+// Kind is KindQueueTick.
+func (*QueueTick) Kind() Kind { return KindQueueTick }
+
+// AppendTo appends the message's bytes, in version 1.
+func (m *QueueTick) AppendTo(dst []byte) []byte {
+	dst = append(dst, byte(KindQueueTick), VersionQueueTick)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(m.Budget))
+	return dst
+}
+
+// Decode reads exactly one QueueTick, of any version.
+func (m *QueueTick) Decode(b []byte) error {
+	var d decoder
+	if err := d.begin(b, KindQueueTick, VersionQueueTick); err != nil {
+		return err
+	}
+	m.Budget = uint32(d.u32())
+	return d.end(KindQueueTick)
+}
+
+// String is one line.
+func (m *QueueTick) String() string {
+	return fmt.Sprintf("QueueTick Budget=%v", m.Budget)
+}
+
+// QueueLease gives a run of a node so much time from now; 0: it ends. Other runs of the node end with it.
+type QueueLease struct {
+	Node   broker.NodeID
+	Run    uint64
+	HoldMs uint64
+	Renew  bool // refused if the run is not there any more
+}
+
+// Kind is KindQueueLease.
+func (*QueueLease) Kind() Kind { return KindQueueLease }
+
+// AppendTo appends the message's bytes, in version 1.
+func (m *QueueLease) AppendTo(dst []byte) []byte {
+	dst = append(dst, byte(KindQueueLease), VersionQueueLease)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(m.Node))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Run))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.HoldMs))
+	dst = appendBool(dst, m.Renew)
+	return dst
+}
+
+// Decode reads exactly one QueueLease, of any version.
+func (m *QueueLease) Decode(b []byte) error {
+	var d decoder
+	if err := d.begin(b, KindQueueLease, VersionQueueLease); err != nil {
+		return err
+	}
+	m.Node = broker.NodeID(d.u32())
+	m.Run = uint64(d.u64())
+	m.HoldMs = uint64(d.u64())
+	m.Renew = d.bool()
+	return d.end(KindQueueLease)
+}
+
+// String is one line.
+func (m *QueueLease) String() string {
+	return fmt.Sprintf("QueueLease Node=%v Run=%v HoldMs=%v Renew=%v", m.Node, m.Run, m.HoldMs, m.Renew)
+}
+
+// QueueLook asks how a queue stands at its place in the log.
+type QueueLook struct {
+	Queue uint64
+}
+
+// Kind is KindQueueLook.
+func (*QueueLook) Kind() Kind { return KindQueueLook }
+
+// AppendTo appends the message's bytes, in version 1.
+func (m *QueueLook) AppendTo(dst []byte) []byte {
+	dst = append(dst, byte(KindQueueLook), VersionQueueLook)
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Queue))
+	return dst
+}
+
+// Decode reads exactly one QueueLook, of any version.
+func (m *QueueLook) Decode(b []byte) error {
+	var d decoder
+	if err := d.begin(b, KindQueueLook, VersionQueueLook); err != nil {
+		return err
+	}
+	m.Queue = uint64(d.u64())
+	return d.end(KindQueueLook)
+}
+
+// String is one line.
+func (m *QueueLook) String() string {
+	return fmt.Sprintf("QueueLook Queue=%v", m.Queue)
+}
+
+// QueueForget forgets a queue that was dropped, once the catalog does not have it any more.
+type QueueForget struct {
+	Queue uint64
+}
+
+// Kind is KindQueueForget.
+func (*QueueForget) Kind() Kind { return KindQueueForget }
+
+// AppendTo appends the message's bytes, in version 1.
+func (m *QueueForget) AppendTo(dst []byte) []byte {
+	dst = append(dst, byte(KindQueueForget), VersionQueueForget)
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Queue))
+	return dst
+}
+
+// Decode reads exactly one QueueForget, of any version.
+func (m *QueueForget) Decode(b []byte) error {
+	var d decoder
+	if err := d.begin(b, KindQueueForget, VersionQueueForget); err != nil {
+		return err
+	}
+	m.Queue = uint64(d.u64())
+	return d.end(KindQueueForget)
+}
+
+// String is one line.
+func (m *QueueForget) String() string {
+	return fmt.Sprintf("QueueForget Queue=%v", m.Queue)
 }
 
 // Bootstrap makes the cluster. Doing it again with the same cluster id changes nothing.
@@ -3531,4 +4391,169 @@ func (m *ProducerBlockResult) Decode(b []byte) error {
 // String is one line.
 func (m *ProducerBlockResult) String() string {
 	return fmt.Sprintf("ProducerBlockResult Code=%v Version=%v First=%v Count=%v", m.Code, m.Version, m.First, m.Count)
+}
+
+// QueuePublishResult tells of each target, in the order of the command.
+type QueuePublishResult struct {
+	Codes []broker.Code
+}
+
+// Kind is KindQueuePublishResult.
+func (*QueuePublishResult) Kind() Kind { return KindQueuePublishResult }
+
+// AppendTo appends the message's bytes, in version 1.
+func (m *QueuePublishResult) AppendTo(dst []byte) []byte {
+	dst = append(dst, byte(KindQueuePublishResult), VersionQueuePublishResult)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(len(m.Codes)))
+	for i := range m.Codes {
+		dst = append(dst, byte(m.Codes[i]))
+	}
+	return dst
+}
+
+// Decode reads exactly one QueuePublishResult, of any version.
+func (m *QueuePublishResult) Decode(b []byte) error {
+	var d decoder
+	if err := d.begin(b, KindQueuePublishResult, VersionQueuePublishResult); err != nil {
+		return err
+	}
+	m.Codes = nil
+	if n := d.count(1); n > 0 {
+		m.Codes = make([]broker.Code, n)
+		for i := range m.Codes {
+			m.Codes[i] = broker.Code(d.u8())
+		}
+	}
+	return d.end(KindQueuePublishResult)
+}
+
+// String is one line.
+func (m *QueuePublishResult) String() string {
+	return fmt.Sprintf("QueuePublishResult Codes=%v", m.Codes)
+}
+
+// QueueResult answers the other commands about one queue.
+type QueueResult struct {
+	Code      broker.Code
+	Messages  uint64 // ready, after the command; of a purge: those that it removed
+	Consumers uint32
+}
+
+// Kind is KindQueueResult.
+func (*QueueResult) Kind() Kind { return KindQueueResult }
+
+// AppendTo appends the message's bytes, in version 1.
+func (m *QueueResult) AppendTo(dst []byte) []byte {
+	dst = append(dst, byte(KindQueueResult), VersionQueueResult)
+	dst = append(dst, byte(m.Code))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Messages))
+	dst = binary.BigEndian.AppendUint32(dst, uint32(m.Consumers))
+	return dst
+}
+
+// Decode reads exactly one QueueResult, of any version.
+func (m *QueueResult) Decode(b []byte) error {
+	var d decoder
+	if err := d.begin(b, KindQueueResult, VersionQueueResult); err != nil {
+		return err
+	}
+	m.Code = broker.Code(d.u8())
+	m.Messages = uint64(d.u64())
+	m.Consumers = uint32(d.u32())
+	return d.end(KindQueueResult)
+}
+
+// String is one line.
+func (m *QueueResult) String() string {
+	return fmt.Sprintf("QueueResult Code=%v Messages=%v Consumers=%v", m.Code, m.Messages, m.Consumers)
+}
+
+// QueueGetResult is the delivery, if there was one.
+type QueueGetResult struct {
+	Code        broker.Code
+	Found       bool
+	Number      uint64
+	Index       uint64 // where its payload is
+	Position    uint32
+	Length      uint32
+	CRC         uint32
+	Redelivered bool
+	Returned    uint32
+	Fence       uint64
+	Messages    uint64 // ready, after it
+}
+
+// Kind is KindQueueGetResult.
+func (*QueueGetResult) Kind() Kind { return KindQueueGetResult }
+
+// AppendTo appends the message's bytes, in version 1.
+func (m *QueueGetResult) AppendTo(dst []byte) []byte {
+	dst = append(dst, byte(KindQueueGetResult), VersionQueueGetResult)
+	dst = append(dst, byte(m.Code))
+	dst = appendBool(dst, m.Found)
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Number))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Index))
+	dst = binary.BigEndian.AppendUint32(dst, uint32(m.Position))
+	dst = binary.BigEndian.AppendUint32(dst, uint32(m.Length))
+	dst = binary.BigEndian.AppendUint32(dst, uint32(m.CRC))
+	dst = appendBool(dst, m.Redelivered)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(m.Returned))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Fence))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Messages))
+	return dst
+}
+
+// Decode reads exactly one QueueGetResult, of any version.
+func (m *QueueGetResult) Decode(b []byte) error {
+	var d decoder
+	if err := d.begin(b, KindQueueGetResult, VersionQueueGetResult); err != nil {
+		return err
+	}
+	m.Code = broker.Code(d.u8())
+	m.Found = d.bool()
+	m.Number = uint64(d.u64())
+	m.Index = uint64(d.u64())
+	m.Position = uint32(d.u32())
+	m.Length = uint32(d.u32())
+	m.CRC = uint32(d.u32())
+	m.Redelivered = d.bool()
+	m.Returned = uint32(d.u32())
+	m.Fence = uint64(d.u64())
+	m.Messages = uint64(d.u64())
+	return d.end(KindQueueGetResult)
+}
+
+// String is one line.
+func (m *QueueGetResult) String() string {
+	return fmt.Sprintf("QueueGetResult Code=%v Found=%v Number=%v Index=%v Position=%v Length=%v CRC=%v Redelivered=%v Returned=%v Fence=%v Messages=%v", m.Code, m.Found, m.Number, m.Index, m.Position, m.Length, m.CRC, m.Redelivered, m.Returned, m.Fence, m.Messages)
+}
+
+// QueueTickResult tells whether there is more to do at once.
+type QueueTickResult struct {
+	More bool
+}
+
+// Kind is KindQueueTickResult.
+func (*QueueTickResult) Kind() Kind { return KindQueueTickResult }
+
+// AppendTo appends the message's bytes, in version 1.
+func (m *QueueTickResult) AppendTo(dst []byte) []byte {
+	dst = append(dst, byte(KindQueueTickResult), VersionQueueTickResult)
+	dst = appendBool(dst, m.More)
+	return dst
+}
+
+// Decode reads exactly one QueueTickResult, of any version.
+func (m *QueueTickResult) Decode(b []byte) error {
+	var d decoder
+	if err := d.begin(b, KindQueueTickResult, VersionQueueTickResult); err != nil {
+		return err
+	}
+	m.More = d.bool()
+	return d.end(KindQueueTickResult)
+}
+
+// String is one line.
+func (m *QueueTickResult) String() string {
+	return fmt.Sprintf("QueueTickResult More=%v", m.More)
 }
