@@ -28,6 +28,12 @@ const (
 	// Of package transaction.
 	TableTransaction Table = 0x28 // transactional id → its producer, its transaction, the decisions it owes
 
+	// Of package queueing.
+	TableQueue      Table = 0x40 // queue → its head
+	TableChunk      Table = 0x41 // queue, number → the messages of some consecutive sequences
+	TableQueueDelta Table = 0x42 // entry index, position → commands applied since heads and chunks were written
+	TableQueueNames Table = 0x43 // entry index → the payloads of that entry that messages name
+
 	// Of package catalog.
 	TableCluster Table = 0x30 // one row: identity, version, counters
 	TableNode    Table = 0x31 // node
@@ -52,6 +58,7 @@ const (
 	MachinePartition Machine = 2
 	MachineGroup     Machine = 3
 	MachineCatalog   Machine = 4
+	MachineQueueing  Machine = 5
 )
 
 // MachineKey is the key of a machine's own row.

@@ -54,6 +54,7 @@ var layers = []layer{
 	{packages: "engine/transaction", level: levelMachines, imports: machineParts},
 	{packages: "engine/catalog", level: levelMachines, imports: machineParts},
 	{packages: "engine/routing", level: levelMachines, imports: []string{"engine/broker"}},
+	{packages: "engine/queueing", level: levelMachines, imports: machineParts},
 	{packages: "engine/queue", level: levelMachines, imports: machineParts},
 
 	{packages: "engine", level: levelEngine, imports: []string{"engine/...", "txn/...", "audit/...", "tiered/...", "consensus/..."}},

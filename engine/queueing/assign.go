@@ -1,0 +1,211 @@
+package queueing
+
+import (
+	"github.com/tallymq/tallymq/engine/broker"
+	"github.com/tallymq/tallymq/engine/command"
+	"github.com/tallymq/tallymq/internal/invariant"
+)
+
+// assign gives ready messages to consumers that take them, in the order of the messages; of the consumers with the highest
+// priority that take one, each in turn.
+func (m *Machine) assign(l *line) {
+	for left := sliceMessages; ; {
+		left -= m.expire(l, left)
+		s := l.first()
+		if s == 0 {
+			return
+		}
+		if l.expired(s, m.clock) {
+			return // more than a slice expired: a tick goes on
+		}
+		c := l.nextConsumer()
+		if c == nil {
+			return
+		}
+		n := m.acquire(l, s, c)
+		if !m.replays {
+			m.effects.Deliveries = append(m.effects.Deliveries, l.delivery(n, l.out[n]))
+		}
+	}
+}
+
+// acquire hands a ready message to a consumer, and gives the delivery's number.
+func (m *Machine) acquire(l *line, sequence uint64, c *consumer) uint64 {
+	l.pop(sequence).state = acquired
+	l.numbers++
+	l.out[l.numbers] = &taken{sequence, c}
+	c.out[l.numbers] = true
+	m.changed.message(l, sequence)
+	return l.numbers
+}
+
+// nextConsumer is whose turn it is among those with the highest priority that take a message; nil if nobody does.
+func (l *line) nextConsumer() *consumer {
+	for i := 0; i < len(l.consumers); {
+		j := i // the end of those with this priority
+		for j < len(l.consumers) && l.consumers[j].priority == l.consumers[i].priority {
+			j++
+		}
+		n := j - i
+		for k := range n {
+			at := i + (l.turn+k)%n
+			if c := l.consumers[at]; c.hungry() {
+				l.turn = (at - i + 1) % n
+				return c
+			}
+		}
+		i = j
+	}
+	return nil
+}
+
+// expire lets the first messages go whose time is over, at most so many, and gives how many went.
+func (m *Machine) expire(l *line, most int) (n int) {
+	for ; n < most; n++ {
+		s := l.first()
+		if s == 0 || !l.expired(s, m.clock) {
+			return n
+		}
+		m.letGo(l, s)
+	}
+	return n
+}
+
+// letGo buries the first ready message.
+func (m *Machine) letGo(l *line, sequence uint64) {
+	m.names.remove(l.pop(sequence).name)
+	m.changed.message(l, sequence)
+	l.bury(sequence)
+}
+
+// unacquire takes a delivery back. A counted return beyond the delivery limit lets the message go.
+func (m *Machine) unacquire(l *line, number uint64, counts bool) {
+	t := l.out[number]
+	delete(l.out, number)
+	delete(t.consumer.out, number)
+	x := l.at(t.sequence)
+	m.changed.message(l, t.sequence)
+	if counts && x.returned < returnsMax {
+		x.returned++
+	}
+	if limit := l.config.DeliveryLimit; limit > 0 && x.returned > limit {
+		m.names.remove(x.name)
+		l.bury(t.sequence)
+		return
+	}
+	l.giveBack(t.sequence, x)
+}
+
+// settle says what became of deliveries of a session.
+func (m *Machine) settle(c *command.QueueSettle) {
+	s := Session{c.Node, c.Run, c.Session}
+	var lines []*line
+	for _, i := range c.Items {
+		l := m.lines[broker.QueueID(i.Queue)]
+		if l == nil {
+			continue
+		}
+		t := l.out[i.Number]
+		if t == nil || t.consumer.session != s {
+			continue
+		}
+		switch broker.Outcome(i.Outcome) {
+		case broker.Requeue, broker.RejectAgain:
+			m.unacquire(l, i.Number, broker.Outcome(i.Outcome) == broker.RejectAgain)
+		default:
+			delete(l.out, i.Number)
+			delete(t.consumer.out, i.Number)
+			m.changed.message(l, t.sequence)
+			m.names.remove(l.at(t.sequence).name)
+			l.bury(t.sequence)
+		}
+		m.maybeGone(t.consumer)
+		if len(lines) == 0 || lines[len(lines)-1] != l {
+			lines = append(lines, l)
+		}
+	}
+	for _, l := range lines {
+		m.shorten(l)
+		m.assign(l)
+	}
+}
+
+// get hands the first ready message to a channel.
+func (m *Machine) get(c *command.QueueGet) command.QueueGetResult {
+	l, id, s := m.lines[broker.QueueID(c.Queue)], broker.ConsumerID(c.Consumer), Session{c.Node, c.Run, c.Session}
+	x := m.consumers[id]
+	switch {
+	case l == nil:
+		return command.QueueGetResult{Code: broker.CodeUnknownQueue}
+	case !m.lives(s):
+		return command.QueueGetResult{Code: broker.CodeSessionLost}
+	case id == 0 || x != nil && (x.line != l || x.session != s || !x.getter):
+		return command.QueueGetResult{Code: broker.CodeInvalidRequest}
+	}
+	m.expire(l, sliceMessages)
+	first := l.first()
+	if first == 0 || l.expired(first, m.clock) {
+		return command.QueueGetResult{Messages: uint64(l.ready)}
+	}
+	if x == nil {
+		x = &consumer{id: id, line: l, session: s, channel: c.Channel, getter: true, out: map[uint64]bool{}}
+		m.add(x)
+	}
+	n := m.acquire(l, first, x)
+	d := l.delivery(n, l.out[n])
+	return command.QueueGetResult{Found: true, Number: n, Index: d.Name.Index, Position: d.Name.Position, Length: d.Name.Length, CRC: d.Name.CRC,
+		Redelivered: d.Redelivered, Returned: d.Returned, Messages: uint64(l.ready)}
+}
+
+// publish adds a message to each target that takes it.
+func (m *Machine) publish(ctx Context, c *command.QueuePublish, payloadAt uint32) command.QueuePublishResult {
+	r := command.QueuePublishResult{Codes: make([]broker.Code, len(c.Targets))}
+	name := Name{Index: ctx.Index, Position: ctx.Position + payloadAt, Length: c.PayloadLength, CRC: c.PayloadCRC}
+	for i := range c.Targets {
+		r.Codes[i] = m.publishTo(m.lines[broker.QueueID(c.Targets[i].Queue)], c, name)
+	}
+	return r
+}
+
+const overflowDropHead = 0 // as package engine numbers the policies
+
+func (m *Machine) publishTo(l *line, c *command.QueuePublish, name Name) broker.Code {
+	if l == nil {
+		return broker.CodeUnknownQueue
+	}
+	if l.config.Overflow != overflowDropHead && l.over(l.ready+1, l.readyBytes+uint64(c.Size)) {
+		return broker.CodeQueueRefused
+	}
+	x := message{name: name, size: c.Size, expiry: m.expiry(l, c.ExpirationMs)}
+	sequence := l.next
+	l.append(x)
+	m.names.add(name)
+	m.changed.message(l, sequence)
+	m.assign(l)
+	m.shorten(l)
+	return broker.CodeNone
+}
+
+// expiry is the time at which a message that comes now expires: by its own time to live or the queue's, whichever is shorter.
+func (m *Machine) expiry(l *line, own int64) uint64 {
+	ttl := l.config.TTLMs
+	if own >= 0 && (ttl < 0 || own < ttl) {
+		ttl = own
+	}
+	if ttl < 0 {
+		return 0
+	}
+	return max(m.clock+uint64(ttl), 1)
+}
+
+// shorten lets the first ready messages of a queue that drops its head go until it is not too long.
+func (m *Machine) shorten(l *line) {
+	if l.config.Overflow != overflowDropHead {
+		return
+	}
+	for l.over(l.ready, l.readyBytes) {
+		s := l.first()
+		invariant.Check(s != 0, "BUG: queue %d has %d ready messages and no first", l.id, l.ready)
+		m.letGo(l, s)
+	}
+}

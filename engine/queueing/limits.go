@@ -1,0 +1,26 @@
+package queueing
+
+const (
+	// chunkMessages is how many sequences share a chunk's row.
+	chunkMessages = 1024
+
+	// creditDefault is what a consumer without a limit may have unsettled, in messages (RabbitMQ's bound of a quorum
+	// queue's consumer).
+	creditDefault = 2000
+
+	// consumersMax bounds the consumers of a shard: they are written in one row, of some 100 bytes each.
+	consumersMax = 20_000
+
+	// foldCommands and foldBytes bound what Load applies again, in commands and bytes of deltas: some tens of milliseconds.
+	foldCommands = 8192
+	foldBytes    = 4 << 20
+
+	// deltaRowBytes bounds one row of deltas, unless one command is larger: commands are below 8 MiB.
+	deltaRowBytes = 256 << 10
+
+	// sliceMessages is how many messages one command frees at most beside its own doing.
+	sliceMessages = 4096
+
+	// returnsMax is where the count of returns of a message ends.
+	returnsMax = 1<<32 - 1
+)

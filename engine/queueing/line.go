@@ -1,0 +1,227 @@
+package queueing
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/tallymq/tallymq/engine/broker"
+	"github.com/tallymq/tallymq/engine/command"
+	"github.com/tallymq/tallymq/internal/invariant"
+)
+
+// line is one queue: its messages by sequence, from 1, and where each stands.
+//
+//	base … gone, acquired, returned … cursor … never delivered … next
+type line struct {
+	id     broker.QueueID
+	host   string
+	name   string
+	config command.QueueConfig
+	owner  Session // of an exclusive queue
+
+	next     uint64    // sequence of the next message
+	base     uint64    // sequence of messages[0]; all before are gone
+	messages []message // gone ones in between are kept until the first lives
+	cursor   uint64    // from here on nothing was delivered
+	returned sequences // ready again, before the cursor
+	doomed   []span    // purged: not ready any more, names not released yet
+
+	ready      int
+	readyBytes uint64
+	numbers    uint64 // the last one given
+	out        map[uint64]*taken
+	consumers  []*consumer // that take messages: by priority, then in the order in which they came
+	turn       int         // whose turn it is, of consumers
+	hadOne     bool        // a consumer, ever
+
+	published, gone uint64
+}
+
+// span is sequences from ≤ s < to.
+type span struct{ from, to uint64 }
+
+// message is where a payload lies and what became of it.
+type message struct {
+	name        Name
+	size        uint32
+	returned    uint32 // returns that count against the delivery limit
+	expiry      uint64 // the last replicated time, ms, at which it is delivered; 0: for ever
+	state       state
+	redelivered bool
+}
+
+// state is where a message is in its life.
+type state uint8
+
+const (
+	gone state = iota
+	ready
+	acquired
+)
+
+// taken is a delivery that is not settled.
+type taken struct {
+	sequence uint64
+	consumer *consumer
+}
+
+func newLine(c *command.QueueCreate) *line {
+	return &line{id: broker.QueueID(c.Queue), host: strings.Clone(c.Host), name: strings.Clone(c.Name), config: c.Config,
+		owner: Session{c.OwnerNode, c.OwnerRun, c.OwnerSession}, next: 1, base: 1, cursor: 1, out: map[uint64]*taken{}}
+}
+
+func (l *line) at(sequence uint64) *message { return &l.messages[sequence-l.base] }
+
+// append adds a ready message.
+func (l *line) append(x message) {
+	x.state = ready
+	l.messages = append(l.messages, x)
+	l.next++
+	l.published++
+	l.ready++
+	l.readyBytes += uint64(x.size)
+}
+
+// first is the first ready message, 0 if there is none.
+func (l *line) first() uint64 {
+	if len(l.returned) > 0 {
+		return l.returned[0]
+	}
+	if l.cursor < l.next {
+		return l.cursor
+	}
+	return 0
+}
+
+// pop takes the first ready message off; what it becomes is the caller's to say.
+func (l *line) pop(sequence uint64) *message {
+	if len(l.returned) > 0 && l.returned[0] == sequence {
+		l.returned.pop()
+	} else {
+		invariant.Check(sequence == l.cursor, "BUG: queue %d: %d is popped, the cursor is at %d", l.id, sequence, l.cursor)
+		l.cursor++
+	}
+	x := l.at(sequence)
+	invariant.Check(x.state == ready, "BUG: queue %d: %d is popped in state %d", l.id, sequence, x.state)
+	l.ready--
+	l.readyBytes -= uint64(x.size)
+	return x
+}
+
+// giveBack makes an acquired message ready again, at its place.
+func (l *line) giveBack(sequence uint64, x *message) {
+	x.state, x.redelivered = ready, true
+	l.returned.push(sequence)
+	l.ready++
+	l.readyBytes += uint64(x.size)
+}
+
+// bury makes a message gone, and forgets those in front that all are.
+func (l *line) bury(sequence uint64) {
+	x := l.at(sequence)
+	invariant.Check(x.state != gone, "BUG: queue %d: %d goes twice", l.id, sequence)
+	*x = message{}
+	l.gone++
+	if sequence != l.base {
+		return
+	}
+	n := 0
+	for n < len(l.messages) && l.messages[n].state == gone {
+		n++
+	}
+	l.messages = l.messages[n:]
+	l.base += uint64(n)
+	if len(l.messages) == 0 {
+		l.messages = nil
+	}
+}
+
+// over says whether there are more ready messages than there may be.
+func (l *line) over(messages int, bytes uint64) bool {
+	c := &l.config
+	return messages > 0 && (c.LengthMax >= 0 && uint64(messages) > uint64(c.LengthMax) || c.BytesMax >= 0 && bytes > uint64(c.BytesMax))
+}
+
+// due says whether time has something to do here.
+func (l *line) due(clock uint64) bool {
+	if len(l.doomed) > 0 {
+		return true
+	}
+	s := l.first()
+	return s != 0 && l.expired(s, clock)
+}
+
+func (l *line) expired(sequence, clock uint64) bool {
+	x := l.at(sequence)
+	return x.expiry != 0 && x.expiry < clock
+}
+
+func (l *line) delivery(number uint64, t *taken) Delivery {
+	x := l.at(t.sequence)
+	return Delivery{Queue: l.id, Consumer: t.consumer.id, Node: t.consumer.session.Node, Number: number, Name: x.name, Redelivered: x.redelivered, Returned: x.returned}
+}
+
+// balance says whether every message is counted once.
+func (l *line) balance() bool {
+	waiting := uint64(0)
+	for _, d := range l.doomed {
+		waiting += d.to - d.from
+	}
+	return l.published == l.gone+uint64(l.ready+len(l.out))+waiting
+}
+
+func (l *line) describe(s *strings.Builder) {
+	fmt.Fprintf(s, "queue %d %s %s: published %d = ready %d + acquired %d + gone %d, %d ready bytes, numbers %d, turn %d, had one %v, owner %v, next %d, base %d, cursor %d, doomed %v, %+v\n", l.id, l.host, l.name,
+		l.published, l.ready, len(l.out), l.gone, l.readyBytes, l.numbers, l.turn, l.hadOne, l.owner, l.next, l.base, l.cursor, l.doomed, l.config)
+	for i := range l.messages {
+		if x := &l.messages[i]; x.state != gone {
+			fmt.Fprintf(s, "  #%d state %d size %d returned %d expiry %d redelivered %v %v\n", l.base+uint64(i), x.state, x.size, x.returned, x.expiry, x.redelivered, x.name)
+		}
+	}
+	for _, n := range slices.Sorted(maps.Keys(l.out)) {
+		fmt.Fprintf(s, "  delivery %d: #%d to %d\n", n, l.out[n].sequence, l.out[n].consumer.id)
+	}
+	for _, c := range l.consumers {
+		fmt.Fprintf(s, "  %v\n", c)
+	}
+}
+
+// sequences is a heap of sequences, the least first.
+type sequences []uint64
+
+func (h *sequences) push(s uint64) {
+	a := append(*h, s)
+	for i := len(a) - 1; i > 0; {
+		parent := (i - 1) / 2
+		if a[parent] <= a[i] {
+			break
+		}
+		a[parent], a[i] = a[i], a[parent]
+		i = parent
+	}
+	*h = a
+}
+
+func (h *sequences) pop() {
+	a := *h
+	last := len(a) - 1
+	a[0] = a[last]
+	a = a[:last]
+	for i := 0; ; {
+		child := 2*i + 1
+		if child >= len(a) {
+			break
+		}
+		if child+1 < len(a) && a[child+1] < a[child] {
+			child++
+		}
+		if a[i] <= a[child] {
+			break
+		}
+		a[i], a[child] = a[child], a[i]
+		i = child
+	}
+	*h = a
+}

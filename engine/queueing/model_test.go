@@ -1,0 +1,370 @@
+package queueing
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/tallymq/tallymq/engine/broker"
+	"github.com/tallymq/tallymq/engine/command"
+	"github.com/tallymq/tallymq/engine/keyspace"
+)
+
+// world is a machine with its rows, and a model that knows for each message only where it is.
+type world struct {
+	t     *rapid.T
+	m     *Machine
+	rows  *keyspace.Mem
+	index uint64
+	clock uint64
+
+	messages  map[broker.QueueID][]*modelMessage
+	delivered map[uint64]*modelMessage // by queue<<32 | number: outstanding
+	holders   map[uint64]broker.ConsumerID
+	highest   map[broker.QueueID]uint64
+	seen      map[string]int // rare things that happened
+}
+
+type modelMessage struct {
+	queue broker.QueueID
+	name  Name
+	state state
+	again bool // was delivered before
+}
+
+func newWorld(t *rapid.T, foldAt int) *world {
+	w := &world{t: t, m: New(), rows: &keyspace.Mem{}, clock: 1000, messages: map[broker.QueueID][]*modelMessage{}, delivered: map[uint64]*modelMessage{},
+		holders: map[uint64]broker.ConsumerID{}, highest: map[broker.QueueID]uint64{}, seen: map[string]int{}}
+	w.m.foldAt = foldAt
+	return w
+}
+
+func place(q broker.QueueID, number uint64) uint64 { return uint64(q)<<32 | number }
+
+// apply applies a command, flushes, and checks what must always hold.
+func (w *world) apply(c command.Message) command.Message {
+	w.index++
+	out, _, err := w.m.Apply(Context{Index: w.index, Position: 10, Clock: w.clock}, c.AppendTo(nil), nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	f, err := w.m.Flush(w.rows, w.rows)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.rows.Commit()
+	r, err := command.Decode(out)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if p, ok := c.(*command.QueuePublish); ok {
+		w.published(p, r.(*command.QueuePublishResult))
+	}
+	// Whoever held something and does not any more gave it back: only now may it be delivered again.
+	w.returned(c)
+	for _, d := range f.Deliveries {
+		w.deliver(d)
+	}
+	if g, ok := r.(*command.QueueGetResult); ok && g.Found {
+		get := c.(*command.QueueGet)
+		w.deliver(Delivery{Queue: broker.QueueID(get.Queue), Consumer: broker.ConsumerID(get.Consumer), Number: g.Number,
+			Name: Name{g.Index, g.Position, g.Length, g.CRC}, Redelivered: g.Redelivered, Returned: g.Returned})
+	}
+	w.check()
+	return r
+}
+
+func (w *world) published(c *command.QueuePublish, r *command.QueuePublishResult) {
+	for i, t := range c.Targets {
+		if r.Codes[i] == broker.CodeNone {
+			q := broker.QueueID(t.Queue)
+			at := uint32(10 + len(c.AppendHead(nil)))
+			w.messages[q] = append(w.messages[q], &modelMessage{queue: q, name: Name{w.index, at, c.PayloadLength, c.PayloadCRC}, state: ready})
+		} else {
+			w.seen["refused"]++
+		}
+	}
+}
+
+// returned takes over which deliveries are over, and checks that they may be.
+func (w *world) returned(c command.Message) {
+	for at, x := range w.delivered {
+		l := w.m.lines[x.queue]
+		if l != nil && l.out[at&(1<<32-1)] != nil {
+			continue
+		}
+		delete(w.delivered, at)
+		switch s, ok := c.(*command.QueueSettle); {
+		case l == nil:
+			x.state = gone
+		case ok && slices.ContainsFunc(s.Items, func(i command.QueueSettlement) bool {
+			return place(broker.QueueID(i.Queue), i.Number) == at && broker.Outcome(i.Outcome) != broker.Requeue && broker.Outcome(i.Outcome) != broker.RejectAgain
+		}):
+			x.state = gone
+			w.seen["settled"]++
+		case ok:
+			x.state = ready
+			w.seen["requeued"]++
+		default:
+			x.state = ready
+			w.seen["returned"]++
+		}
+	}
+}
+
+func (w *world) deliver(d Delivery) {
+	if d.Number <= w.highest[d.Queue] {
+		w.t.Fatalf("queue %d: delivery %d after %d", d.Queue, d.Number, w.highest[d.Queue])
+	}
+	w.highest[d.Queue] = d.Number
+	// The first ready message in the queue, but for those that expired, were dropped or failed too often.
+	l := w.m.lines[d.Queue]
+	for _, x := range w.messages[d.Queue] {
+		if x.name == d.Name && x.state == ready {
+			if x.again != d.Redelivered {
+				w.t.Fatalf("queue %d: delivery %d of %v: redelivered %v", d.Queue, d.Number, x.name, d.Redelivered)
+			}
+			x.state, x.again = acquired, true
+			if l != nil && l.out[d.Number] != nil {
+				w.delivered[place(d.Queue, d.Number)] = x
+			}
+			return
+		}
+		if x.state == ready {
+			if w.alive(l, x) {
+				w.t.Fatalf("queue %d: delivery %d of %v overtakes %v", d.Queue, d.Number, d.Name, x.name)
+			}
+			x.state = gone
+			w.seen["let go"]++
+		}
+	}
+	w.t.Fatalf("queue %d: delivery %d of %v, which is not ready", d.Queue, d.Number, d.Name)
+}
+
+// alive says whether the machine has a message ready that the model has.
+func (w *world) alive(l *line, x *modelMessage) bool {
+	if l == nil {
+		return false
+	}
+	for i := range l.messages {
+		if y := &l.messages[i]; y.name == x.name && y.state == ready && !l.isDoomed(l.base+uint64(i)) {
+			return true
+		}
+	}
+	return false
+}
+
+func (l *line) isDoomed(s uint64) bool {
+	return slices.ContainsFunc(l.doomed, func(d span) bool { return d.from <= s && s < d.to })
+}
+
+func (w *world) check() {
+	want := map[Name]bool{}
+	for _, id := range slices.Sorted(maps.Keys(w.m.lines)) {
+		l := w.m.lines[id]
+		if !l.balance() {
+			w.t.Fatalf("the books do not balance:\n%s", w.m.Describe())
+		}
+		for i := range l.messages {
+			if l.messages[i].state != gone {
+				want[l.messages[i].name] = true
+			}
+		}
+		for n, t := range l.out {
+			if w.delivered[place(id, n)] == nil || l.at(t.sequence).state != acquired {
+				w.t.Fatalf("queue %d: delivery %d is out, to nobody that the model knows", id, n)
+			}
+		}
+		hungry := slices.ContainsFunc(l.consumers, func(c *consumer) bool { return c.hungry() })
+		if s := l.first(); s != 0 && hungry && !l.expired(s, w.m.clock) {
+			w.t.Fatalf("queue %d: #%d is ready and somebody would take it\n%s", id, s, w.m.Describe())
+		}
+	}
+	for _, l := range w.m.graves {
+		for i := range l.messages {
+			if l.messages[i].state != gone {
+				want[l.messages[i].name] = true
+			}
+		}
+	}
+	live := map[Name]bool{}
+	if err := LiveNames(w.rows, 0, w.index, func(n Name) bool { live[n] = true; return true }); err != nil {
+		w.t.Fatal(err)
+	}
+	if !maps.Equal(live, want) {
+		w.t.Fatalf("the rows name %v, the messages %v", live, want)
+	}
+	again, err := Load(w.rows)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if got, want := again.Describe(), w.m.Describe(); got != want {
+		w.t.Fatalf("loaded\n%s\nin memory\n%s", got, want)
+	}
+	if len(w.m.changed.lines) == 0 {
+		w.seen["folded"]++
+	}
+}
+
+// restart goes on with what the rows have.
+func (w *world) restart() {
+	m, err := Load(w.rows)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	m.foldAt = w.m.foldAt
+	w.m = m
+	w.seen["restarted"]++
+}
+
+const (
+	nodes    = 2
+	queueMax = 3
+)
+
+func (w *world) session() Session {
+	n := broker.NodeID(rapid.IntRange(1, nodes).Draw(w.t, "node"))
+	run := uint64(1)
+	if l := w.m.leases[n]; l != nil && rapid.IntRange(0, 9).Draw(w.t, "late") > 0 {
+		run = l.run
+	}
+	return Session{n, run, uint64(rapid.IntRange(1, 2).Draw(w.t, "session"))}
+}
+
+func (w *world) someConsumer() (queue, id uint64) {
+	ids := slices.Sorted(maps.Keys(w.m.consumers))
+	if len(ids) == 0 {
+		return 1, 1
+	}
+	x := w.m.consumers[rapid.SampledFrom(ids).Draw(w.t, "consumer")]
+	return uint64(x.line.id), uint64(x.id)
+}
+
+func (w *world) step() {
+	t := w.t
+	q := uint64(rapid.IntRange(1, queueMax).Draw(t, "queue"))
+	w.clock += uint64(rapid.IntRange(0, 3).Draw(t, "time"))
+	switch rapid.SampledFrom([]string{"publish", "publish", "publish", "publish", "settle", "settle", "settle", "attach", "attach", "lease", "lease", "get", "detach", "credit", "leave",
+		"purge", "drop", "create", "create", "tick", "time", "restart"}).Draw(t, "what") {
+	case "create":
+		c := &command.QueueCreate{Queue: q, Name: fmt.Sprint("q", q), Config: command.QueueConfig{TTLMs: -1, LengthMax: -1, BytesMax: -1}}
+		c.Config.TTLMs = rapid.SampledFrom([]int64{-1, -1, 0, 20}).Draw(t, "ttl")
+		c.Config.LengthMax = rapid.SampledFrom([]int64{-1, -1, 0, 3}).Draw(t, "length")
+		c.Config.BytesMax = rapid.SampledFrom([]int64{-1, -1, 300}).Draw(t, "bytes")
+		c.Config.Overflow = uint8(rapid.IntRange(0, 1).Draw(t, "overflow"))
+		c.Config.DeliveryLimit = uint32(rapid.IntRange(0, 2).Draw(t, "limit"))
+		c.Config.AutoDelete = rapid.IntRange(0, 9).Draw(t, "auto") == 0
+		if rapid.IntRange(0, 5).Draw(t, "exclusive") == 0 {
+			s := w.session()
+			c.OwnerNode, c.OwnerRun, c.OwnerSession = s.Node, s.Run, s.Number
+		}
+		w.apply(c)
+	case "publish":
+		c := &command.QueuePublish{ExpirationMs: -1, Size: uint32(rapid.IntRange(1, 200).Draw(t, "size")), PayloadCRC: uint32(w.index), PayloadLength: 3, Payload: []byte("abc")}
+		for i := range uint64(rapid.IntRange(1, queueMax).Draw(t, "targets")) {
+			c.Targets = append(c.Targets, command.QueueTarget{Queue: (q+i)%queueMax + 1})
+		}
+		if rapid.IntRange(0, 4).Draw(t, "expires") == 0 {
+			c.ExpirationMs = int64(rapid.IntRange(0, 10).Draw(t, "expiration"))
+		}
+		w.apply(c)
+	case "settle":
+		w.settle()
+	case "attach":
+		s := w.session()
+		w.apply(&command.QueueAttach{Queue: q, Consumer: uint64(rapid.IntRange(1, 6).Draw(t, "id")), Node: s.Node, Run: s.Run, Session: s.Number, Channel: uint16(rapid.IntRange(1, 2).Draw(t, "channel")),
+			Exclusive: rapid.IntRange(0, 9).Draw(t, "exclusive") == 0, Priority: int32(rapid.IntRange(0, 1).Draw(t, "priority")), Messages: uint32(rapid.IntRange(1, 3).Draw(t, "credit"))})
+	case "get":
+		s := w.session()
+		w.apply(&command.QueueGet{Queue: q, Consumer: uint64(rapid.IntRange(7, 9).Draw(t, "id")), Node: s.Node, Run: s.Run, Session: s.Number, Channel: 1})
+	case "detach":
+		queue, id := w.someConsumer()
+		w.apply(&command.QueueDetach{Queue: queue, Consumer: id})
+	case "credit":
+		queue, id := w.someConsumer()
+		w.apply(&command.QueueCredit{Queue: queue, Consumer: id, Messages: uint32(rapid.IntRange(1, 4).Draw(t, "credit"))})
+	case "leave":
+		s := w.session()
+		w.apply(&command.QueueLeave{Node: s.Node, Run: s.Run, Session: s.Number, Channel: uint16(rapid.IntRange(1, 2).Draw(t, "channel")), Whole: rapid.Bool().Draw(t, "whole")})
+	case "purge":
+		if rapid.IntRange(0, 2).Draw(t, "really") == 0 {
+			w.apply(&command.QueuePurge{Queue: q})
+		}
+	case "drop":
+		if rapid.IntRange(0, 4).Draw(t, "really") == 0 {
+			w.apply(&command.QueueDrop{Queue: q, IfEmpty: rapid.Bool().Draw(t, "if empty")})
+			// An id is never another queue's; here it is, once nothing of the first one is left.
+			if rapid.Bool().Draw(t, "forget") && w.m.dropped[broker.QueueID(q)] && w.m.grave(broker.QueueID(q)) == nil && w.m.changed.lines[broker.QueueID(q)] == nil {
+				w.apply(&command.QueueForget{Queue: q})
+				w.messages[broker.QueueID(q)], w.highest[broker.QueueID(q)] = nil, 0
+			}
+		}
+	case "tick":
+		w.apply(&command.QueueTick{Budget: uint32(rapid.IntRange(1, 10).Draw(t, "budget"))})
+	case "time":
+		w.clock += 100
+	case "lease":
+		n := broker.NodeID(rapid.IntRange(1, nodes).Draw(t, "node"))
+		run := uint64(rapid.IntRange(1, 3).Draw(t, "run"))
+		if l := w.m.leases[n]; l != nil && rapid.IntRange(0, 4).Draw(t, "renew") > 0 {
+			run = l.run
+		}
+		w.apply(&command.QueueLease{Node: n, Run: run, HoldMs: uint64(rapid.SampledFrom([]int{200, 200, 200, 0}).Draw(t, "hold")), Renew: rapid.Bool().Draw(t, "again")})
+	case "restart":
+		w.restart()
+	}
+}
+
+// settle settles some deliveries, some of them of another session or settled before.
+func (w *world) settle() {
+	s := w.session()
+	c := &command.QueueSettle{Node: s.Node, Run: s.Run, Session: s.Number}
+	for _, at := range slices.Sorted(maps.Keys(w.delivered)) {
+		if rapid.IntRange(0, 2).Draw(w.t, "this one") == 0 {
+			c.Items = append(c.Items, command.QueueSettlement{Queue: at >> 32, Number: at & (1<<32 - 1), Outcome: uint8(rapid.IntRange(0, 3).Draw(w.t, "outcome"))})
+		}
+	}
+	mine := map[uint64]bool{}
+	for _, i := range c.Items {
+		at := place(broker.QueueID(i.Queue), i.Number)
+		mine[at] = w.m.lines[broker.QueueID(i.Queue)].out[i.Number].consumer.session == s
+	}
+	out := map[uint64]bool{}
+	for at := range w.delivered {
+		out[at] = true
+	}
+	w.apply(c)
+	for at := range out {
+		if mine[at] == (w.delivered[at] != nil) {
+			w.t.Fatalf("delivery %d of queue %d: settled by its session: %v, yet out: %v", at&(1<<32-1), at>>32, mine[at], w.delivered[at] != nil)
+		}
+	}
+}
+
+func TestModel(t *testing.T) {
+	seen := map[string]int{}
+	rapid.Check(t, func(t *rapid.T) {
+		w := newWorld(t, rapid.SampledFrom([]int{1, 2, 7, 1000}).Draw(t, "fold at"))
+		for i := range uint64(queueMax) {
+			w.apply(&command.QueueCreate{Queue: i + 1, Name: "q", Config: command.QueueConfig{TTLMs: -1, LengthMax: -1, BytesMax: -1}})
+		}
+		for n := range nodes {
+			w.apply(&command.QueueLease{Node: broker.NodeID(n + 1), Run: 1, HoldMs: 300})
+		}
+		for range rapid.IntRange(1, 150).Draw(t, "steps") {
+			w.step()
+		}
+		for k, n := range w.seen {
+			seen[k] += n
+		}
+	})
+	for _, k := range []string{"settled", "requeued", "returned", "refused", "let go", "folded", "restarted"} {
+		if seen[k] == 0 {
+			t.Errorf("it never happened: %s", k)
+		}
+	}
+	t.Log(seen)
+}

@@ -1,0 +1,206 @@
+package queueing
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/tallymq/tallymq/engine/broker"
+	"github.com/tallymq/tallymq/engine/command"
+	"github.com/tallymq/tallymq/engine/keyspace"
+)
+
+const (
+	selfVersion  = 1
+	headVersion  = 1
+	chunkVersion = 1
+)
+
+// appendSelf encodes the machine's own row: what is not of one queue.
+//
+//	version | clock | dropped | graves | leases | consumers, those that take messages in the order of their queue
+func (m *Machine) appendSelf(dst []byte) []byte {
+	e := encoder{append(dst, selfVersion)}
+	e.uint(m.clock)
+	e.uint(uint64(len(m.dropped)))
+	for _, id := range slices.Sorted(maps.Keys(m.dropped)) {
+		e.uint(uint64(id))
+	}
+	e.uint(uint64(len(m.graves)))
+	for _, l := range m.graves {
+		e.uint(uint64(l.id))
+	}
+	e.uint(uint64(len(m.leases)))
+	for _, n := range slices.Sorted(maps.Keys(m.leases)) {
+		e.int(int64(n))
+		e.uint(m.leases[n].run)
+		e.uint(m.leases[n].deadline)
+	}
+	e.uint(uint64(len(m.consumers)))
+	for _, id := range slices.Sorted(maps.Keys(m.lines)) {
+		for _, x := range m.lines[id].consumers {
+			e.consumer(x)
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(m.consumers)) {
+		if x := m.consumers[id]; x.cancelled || x.getter {
+			e.consumer(x)
+		}
+	}
+	return e.b
+}
+
+func (e *encoder) consumer(x *consumer) {
+	e.uint(uint64(x.id))
+	e.uint(uint64(x.line.id))
+	e.session(x.session)
+	e.uint(uint64(x.channel))
+	e.text(x.tag)
+	e.bool(x.exclusive)
+	e.bool(x.getter)
+	e.bool(x.cancelled)
+	e.int(int64(x.priority))
+	e.uint(uint64(x.credit))
+}
+
+func (d *decoder) session() Session {
+	return Session{broker.NodeID(d.int()), d.uint(), d.uint()}
+}
+
+// appendHead encodes a queue without its messages and consumers.
+func appendHead(dst []byte, l *line) []byte {
+	e := encoder{append(dst, headVersion)}
+	e.text(l.host)
+	e.text(l.name)
+	// The configuration as the command has it, so that it is written down once.
+	create := command.QueueCreate{Config: l.config}
+	e.text(string(create.AppendTo(nil)))
+	e.session(l.owner)
+	e.uint(l.next)
+	e.uint(l.base)
+	e.uint(l.cursor)
+	e.uint(l.numbers)
+	e.uint(uint64(l.turn))
+	e.bool(l.hadOne)
+	e.uint(l.published)
+	e.uint(l.gone)
+	e.uint(uint64(len(l.doomed)))
+	for _, s := range l.doomed {
+		e.uint(s.from)
+		e.uint(s.to)
+	}
+	return e.b
+}
+
+func decodeHead(key, value []byte) (*line, error) {
+	id, err := keyspace.DecodeQueueKey(key)
+	if err != nil {
+		return nil, fmt.Errorf("%w: head: %w", ErrRow, err)
+	}
+	d := open(value, headVersion)
+	l := &line{id: id, out: map[uint64]*taken{}}
+	l.host, l.name = d.text(), d.text()
+	var create command.QueueCreate
+	if err := create.Decode([]byte(d.text())); err != nil && !d.failed {
+		return nil, fmt.Errorf("%w: head %x: %w", ErrRow, key, err)
+	}
+	l.config = create.Config
+	l.owner = d.session()
+	l.next, l.base, l.cursor, l.numbers = d.uint(), d.uint(), d.uint(), d.uint()
+	l.turn, l.hadOne, l.published, l.gone = int(d.upTo(1<<31)), d.bool(), d.uint(), d.uint()
+	for range d.count() {
+		l.doomed = append(l.doomed, span{d.uint(), d.uint()})
+	}
+	if l.base > l.cursor || l.cursor > l.next {
+		d.failed = true
+	}
+	return l, d.end("head", key)
+}
+
+// appendChunk encodes the messages of a chunk that are not gone, each by its distance from the one before; some: there are any.
+//
+//	version | for each: distance | state | name | size | returned | expiry | redelivered | acquired: number | consumer
+func appendChunk(dst []byte, l *line, number uint64) (out []byte, some bool) {
+	e := encoder{append(dst, chunkVersion)}
+	numbers := map[uint64]uint64{} // of this chunk's deliveries
+	from, to := max(number*chunkMessages, l.base), min((number+1)*chunkMessages, l.next)
+	for n, t := range l.out { //lint:sorted only looked up
+		if t.sequence >= from && t.sequence < to {
+			numbers[t.sequence] = n
+		}
+	}
+	last := number * chunkMessages
+	for s := from; s < to; s++ {
+		x := l.at(s)
+		if x.state == gone {
+			continue
+		}
+		e.uint(s - last)
+		last, some = s, true
+		e.uint(uint64(x.state))
+		e.uint(x.name.Index)
+		e.uint(uint64(x.name.Position))
+		e.uint(uint64(x.name.Length))
+		e.uint(uint64(x.name.CRC))
+		e.uint(uint64(x.size))
+		e.uint(uint64(x.returned))
+		e.uint(x.expiry)
+		e.bool(x.redelivered)
+		if x.state == acquired {
+			n, out := numbers[s]
+			e.bool(out) // not of a queue that was dropped
+			if out {
+				e.uint(n)
+				e.uint(uint64(l.out[n].consumer.id))
+			}
+		}
+	}
+	return e.b, some
+}
+
+// loadChunk puts the messages of a chunk in their places.
+func (m *Machine) loadChunk(l *line, number uint64, key, value []byte) error {
+	d := open(value, chunkVersion)
+	s := number * chunkMessages
+	for len(d.b) > 0 && !d.failed {
+		s += d.uint()
+		x := message{state: state(d.upTo(uint64(acquired)))}
+		x.name = Name{d.uint(), d.uint32(), d.uint32(), d.uint32()}
+		x.size, x.returned, x.expiry, x.redelivered = d.uint32(), d.uint32(), d.uint(), d.bool()
+		if s < l.base || s >= l.next || s/chunkMessages != number || x.state == gone {
+			return fmt.Errorf("%w: chunk %x: message %d", ErrRow, key, s)
+		}
+		*l.at(s) = x
+		if x.state == acquired && d.bool() {
+			n, c := d.uint(), m.consumers[broker.ConsumerID(d.uint())]
+			if c == nil || c.line != l || n > l.numbers || l.out[n] != nil {
+				return fmt.Errorf("%w: chunk %x: delivery %d", ErrRow, key, n)
+			}
+			l.out[n] = &taken{s, c}
+			c.out[n] = true
+		}
+	}
+	return d.end("chunk", key)
+}
+
+// settleIn counts what was loaded: what is ready, and which of it was delivered before.
+func (l *line) settleIn() {
+	doomed := 0
+	for i := range l.messages {
+		s, x := l.base+uint64(i), &l.messages[i]
+		if x.state != ready {
+			continue
+		}
+		for doomed < len(l.doomed) && l.doomed[doomed].to <= s {
+			doomed++
+		}
+		if doomed < len(l.doomed) && l.doomed[doomed].from <= s {
+			continue
+		}
+		l.ready++
+		l.readyBytes += uint64(x.size)
+		if s < l.cursor {
+			l.returned.push(s)
+		}
+	}
+}
