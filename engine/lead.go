@@ -37,6 +37,9 @@ type lead struct {
 	// compactDebt is how long compaction has still to wait for what it read. Only compactLogs touches it.
 	compactDebt time.Duration
 
+	// queuesMissing says since when exclusive queues are in the catalog and not here. Only the loop touches it.
+	queuesMissing map[broker.QueueID]time.Time
+
 	// What the last check told, for the next one to name.
 	checkAt, checkDigest uint64
 }
@@ -124,8 +127,10 @@ func (l *lead) run() {
 			l.e.bootstrap(l.ctx, l.term)
 		} else {
 			l.reconcile()
+			l.reconcileQueues()
 			l.expireTransactions()
 			l.sweep()
+			l.tickQueues()
 			l.yieldForSpace()
 			if time.Since(retained) >= l.e.opt.RetentionCheck {
 				l.retain()

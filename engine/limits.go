@@ -113,6 +113,29 @@ const (
 	// expireNamesMax transactional ids are named in one TxnExpire: the apply closes what they hold on the shard.
 	expireNamesMax = 100
 
+	// messageBytesMax bounds one AMQP message as it is stored: RabbitMQ's default is 16 MiB.
+	messageBytesMax = 16 << 20
+
+	// orderingWindowMax bounds x-ordering-window, in messages; deduplicationCountMax an x-deduplication-count, in ids.
+	orderingWindowMax     = 1024
+	deduplicationCountMax = 1 << 20
+
+	// consumerLeaseDefault is how long a node's right to have consumers on a shard lasts from each renewal: as long as an
+	// unreachable node's messages wait. It is renewed leaseRenewals times in that, and the node stops delivering 1/leaseMarginShare
+	// of it before its end: the clocks of two machines do not drift that far apart meanwhile.
+	consumerLeaseDefault = 20 * time.Second
+	leaseRenewals        = 5
+	leaseMarginShare     = 4
+
+	// exclusiveWait is how long an exclusive queue may be in the catalog before its session has created it on its shard.
+	exclusiveWait = time.Minute
+
+	// settleAgain is the pause before a settlement that could not be told is told again.
+	settleAgain = 50 * time.Millisecond
+
+	// publishTimeout bounds a publish whose caller gave no deadline: some elections.
+	publishTimeout = 30 * time.Second
+
 	// createChunk is how many partitions are created before their results are awaited.
 	createChunk = 256
 )

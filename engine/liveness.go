@@ -7,7 +7,9 @@ import (
 	"github.com/tallymq/tallymq/consensus/journal"
 	"github.com/tallymq/tallymq/engine/broker"
 	"github.com/tallymq/tallymq/engine/catalog"
+	"github.com/tallymq/tallymq/engine/keyspace"
 	"github.com/tallymq/tallymq/engine/partition"
+	"github.com/tallymq/tallymq/engine/queueing"
 	"github.com/tallymq/tallymq/engine/store"
 )
 
@@ -27,8 +29,36 @@ func (e *Engine) Live(shard, id, lo, hi uint64, yield func(journal.Name) bool) e
 	if err != nil {
 		return err
 	}
-	err = partition.LiveNames(v, lo, hi, func(n partition.Name) bool { return yield(journal.Name(n)) })
-	return errors.Join(err, v.Close())
+	return errors.Join(liveNames(v, lo, hi, yield), v.Close())
+}
+
+// liveNames yields the names of entries lo..hi that batches of partitions or messages of queues hold, ascending.
+func liveNames(v keyspace.Reader, lo, hi uint64, yield func(journal.Name) bool) error {
+	var messages []journal.Name
+	if err := queueing.LiveNames(v, lo, hi, func(n queueing.Name) bool {
+		messages = append(messages, journal.Name(n))
+		return true
+	}); err != nil {
+		return err
+	}
+	more := true
+	before := func(n partition.Name) bool { // yields the messages in front of a batch
+		for more && len(messages) > 0 && (messages[0].Index < n.Index || messages[0].Index == n.Index && messages[0].Position < n.Position) {
+			more = yield(messages[0])
+			messages = messages[1:]
+		}
+		return more
+	}
+	err := partition.LiveNames(v, lo, hi, func(n partition.Name) bool {
+		if before(n) {
+			more = yield(journal.Name(n))
+		}
+		return more
+	})
+	if err == nil && more {
+		before(partition.Name{Index: 1<<64 - 1, Position: 1<<32 - 1})
+	}
+	return err
 }
 
 // Flushed makes durable what Live judged by.

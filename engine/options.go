@@ -46,6 +46,7 @@ type Options struct {
 	OffsetsRetention  time.Duration // of an empty group; 7 days
 	ProducerExpiry    time.Duration // of an idle producer's window; 24 h
 	GroupInitialDelay time.Duration // how long a new group waits for members; may be 0
+	ConsumerLease     time.Duration // how long the consumers of a node that is cut off keep their messages; 20 s
 	InflightBytes     int64         // produced bytes in flight on this node; 256 MiB
 	ReadingBytes      int64         // fetched bytes of this node that did not leave; 256 MiB
 }
@@ -82,6 +83,7 @@ func (o *Options) defaults() {
 	set(&o.CompactionCheck, 15*time.Second)
 	set(&o.OffsetsRetention, 7*24*time.Hour)
 	set(&o.ProducerExpiry, 24*time.Hour)
+	set(&o.ConsumerLease, consumerLeaseDefault)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/tallymq/tallymq/engine/command"
 	"github.com/tallymq/tallymq/engine/group"
 	"github.com/tallymq/tallymq/engine/partition"
+	"github.com/tallymq/tallymq/engine/queueing"
 	"github.com/tallymq/tallymq/engine/store"
 	"github.com/tallymq/tallymq/engine/transaction"
 	"github.com/tallymq/tallymq/txn/coordinator"
@@ -36,6 +37,7 @@ type replica struct {
 	cat   *catalog.Machine
 	grps  *group.Machine
 	txns  *transaction.Machine
+	lines *queueing.Machine
 	heads map[broker.Partition]*partition.Head // as of the last commit
 
 	term    atomic.Uint64 // greatest leader term applied
@@ -88,6 +90,9 @@ func (r *replica) load(applied uint64) error {
 		if r.txns, err = transaction.Load(coordinator.Default(), r.rows); err != nil {
 			return fmt.Errorf("load %v: %w", r, err)
 		}
+		if r.lines, err = queueing.Load(r.rows); err != nil {
+			return fmt.Errorf("load %v: %w", r, err)
+		}
 		r.heads = make(map[broker.Partition]*partition.Head, r.parts.Len())
 		r.parts.Heads(func(h partition.Head) bool {
 			r.heads[h.Partition] = &h
@@ -127,10 +132,17 @@ func (r *replica) Apply(b *consensus.ApplyBatch) error {
 		}
 		dropped = append(dropped, gone...)
 	}
+	var queues queueing.Effects
+	var failed error
 	if r.parts != nil {
+		queues, failed = r.lines.Flush(batch, r.rows)
 		effects = r.parts.Flush(batch)
 	}
 	r.mu.Unlock()
+	if failed != nil {
+		batch.Discard()
+		return r.applyFailed(fmt.Errorf("flush queues of %v: %w", r, failed))
+	}
 	if err := r.clean(batch, effects); err != nil {
 		batch.Discard()
 		return fmt.Errorf("clean %v: %w", r, err)
@@ -147,6 +159,7 @@ func (r *replica) Apply(b *consensus.ApplyBatch) error {
 		r.e.setView(r.cat.Snapshot())
 	}
 	r.e.groupsDropped(r.shard, dropped)
+	r.tell(queues)
 	if r.decides {
 		r.decides = false
 		r.settled.fire()
@@ -188,6 +201,12 @@ func (r *replica) applyOne(c *consensus.Command, w *store.Batch, results *[]byte
 		if dst, err = r.txns.Apply(ctx, c.Body, participants{r, c, w}, w, dst); err == nil {
 			r.parts.Fold(c.Body, dst[from:])
 			r.decides = true
+		}
+	case queueing.Owns(kind):
+		var noted []byte
+		ctx := queueing.Context{Index: c.Index, Position: c.Position, Clock: c.Clock}
+		if dst, noted, err = r.lines.Apply(ctx, c.Body, dst); err == nil {
+			r.parts.Fold(noted, dst[from:])
 		}
 	default:
 		ctx := partition.Context{Index: c.Index, Position: c.Position, Term: c.Term, Clock: c.Clock, Wall: c.Wall}
@@ -285,6 +304,7 @@ func (r *replica) InstallSnapshot(rd io.Reader, stop <-chan struct{}) (uint64, [
 		return 0, nil, err
 	}
 	r.e.watch.wakeAll()
+	r.retell()
 	return applied, meta, nil
 }
 
@@ -297,8 +317,7 @@ func (r *replica) Missing(ctx context.Context, first, last uint64, has func(jour
 	if err != nil {
 		return err
 	}
-	err = partition.LiveNames(v, first, last, func(n partition.Name) bool {
-		name := journal.Name(n)
+	err = liveNames(v, first, last, func(name journal.Name) bool {
 		return ctx.Err() == nil && (has(name) || yield(name))
 	})
 	return errors.Join(err, v.Close(), ctx.Err())

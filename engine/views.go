@@ -18,6 +18,7 @@ func (e *Engine) setView(v *catalog.View) {
 		if v.Version() <= old.Version() {
 			return
 		}
+		e.routes.follow(v) // first: who sees the view routes by it
 		if e.view.CompareAndSwap(old, v) {
 			break
 		}

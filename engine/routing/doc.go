@@ -12,7 +12,7 @@
 // out of the headers, and BCC off the message.
 //
 // It does not store itself, know what a queue holds, delay messages (x-delayed-message) or reach Kafka topics. Where RabbitMQ hashes
-// (x-consistent-hash, x-modulus-hash), the queue chosen for a key is another than RabbitMQ's: only the distribution is the same. No server applies it yet.
+// (x-consistent-hash, x-modulus-hash), the queue chosen for a key is another than RabbitMQ's: only the distribution is the same.
 //
 //	message ─► exchange ─ bindings that match ─► queues
 //	              │                   └─► exchanges, and so on

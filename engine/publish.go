@@ -1,0 +1,226 @@
+package engine
+
+import (
+	"context"
+	"hash/crc32"
+	"sync"
+	"time"
+
+	"github.com/tallymq/tallymq/engine/broker"
+	"github.com/tallymq/tallymq/engine/command"
+	"github.com/tallymq/tallymq/engine/routing"
+)
+
+// publishing is one message on its way to the queues of all shards that it goes to.
+type publishing struct {
+	s     *session
+	p     *broker.Publish
+	ctx   context.Context
+	end   context.CancelFunc
+	bytes int64 // charged to the gate
+	total int   // queues
+	sent  []byte
+
+	mu      sync.Mutex
+	waiting int // shards that did not answer, and one while they are asked
+	stored  int // queues that have the message
+	gone    int // queues that are no more
+	refused bool
+	err     error // the first one
+}
+
+// parcel is the part of a message that one shard gets.
+type parcel struct {
+	shard   broker.ShardID
+	queues  []*routedQueue
+	targets []command.QueueTarget
+}
+
+// Publish routes a message and proposes it to every shard that has a queue of it. Done is called when all answered.
+func (s *session) Publish(ctx context.Context, p *broker.Publish) {
+	qs, err := s.routed(ctx, &p.Message)
+	if err != nil || len(qs) == 0 {
+		p.Done(broker.PublishResult{}, err)
+		return
+	}
+	stored := appendMessage(nil, &p.Message)
+	x := &publishing{s: s, p: p, bytes: int64(len(stored)), total: len(qs), sent: stored, waiting: 1}
+	resource := "exchange " + p.Message.Exchange
+	if len(stored) > messageBytesMax {
+		p.Done(broker.PublishResult{}, broker.Errorf(broker.CodeBatchTooLarge, "publish", resource, "%d bytes, at most %d", len(stored), messageBytesMax))
+		return
+	}
+	parcels := s.parcels(qs, &p.Message)
+	for _, y := range parcels {
+		if s.e.full(y.shard) {
+			p.Done(broker.PublishResult{}, broker.Errorf(broker.CodeStorageFull, "publish", resource, "a disk of the shard is at its watermark"))
+			return
+		}
+	}
+	if err := s.e.gate.enter(ctx, x.bytes); err != nil {
+		p.Done(broker.PublishResult{}, broker.Errorf(broker.CodeThrottled, "publish", resource, "waiting for room: %w", err))
+		return
+	}
+	deadline := p.Deadline
+	if deadline.IsZero() {
+		deadline = time.Now().Add(publishTimeout)
+	}
+	x.ctx, x.end = context.WithDeadline(context.WithoutCancel(ctx), deadline)
+	for i := range parcels {
+		x.propose(&parcels[i])
+	}
+	x.answered()
+}
+
+// routed finds the queues of a message. That it goes nowhere is only said after a look at the catalog of now: a message
+// that a node drops because its catalog is old is lost.
+func (s *session) routed(ctx context.Context, m *broker.Message) ([]*routedQueue, error) {
+	if err := s.usable("publish"); err != nil {
+		return nil, err
+	}
+	r := &routing.Message{Key: m.Key, CC: m.CC, BCC: m.BCC, Headers: argumentsOf(m.Headers), CorrelationID: m.CorrelationID, MessageID: m.MessageID}
+	qs, err := s.e.routes.route(s.host, r, m.Exchange)
+	if err == nil && len(qs) > 0 || broker.CodeOf(err) == broker.CodeForbidden {
+		return qs, err
+	}
+	if ferr := s.e.freshView(ctx); ferr != nil {
+		return nil, ferr
+	}
+	return s.e.routes.route(s.host, r, m.Exchange)
+}
+
+// parcels sorts the queues of a message by shard, in the order of their names.
+func (s *session) parcels(qs []*routedQueue, m *broker.Message) (out []parcel) {
+	for _, q := range qs {
+		i := 0
+		for i < len(out) && out[i].shard != q.Shard {
+			i++
+		}
+		if i == len(out) {
+			out = append(out, parcel{shard: q.Shard})
+		}
+		out[i].queues = append(out[i].queues, q)
+		out[i].targets = append(out[i].targets, command.QueueTarget{Queue: uint64(q.ID), Key: q.settings.order.of(m)})
+	}
+	return out
+}
+
+// publishCommand is the message for some queues of one shard.
+func publishCommand(m *broker.Message, stored []byte, targets []command.QueueTarget) *command.QueuePublish {
+	c := &command.QueuePublish{Targets: targets, Size: uint32(len(m.Properties) + len(m.Body)), Priority: m.Priority, ExpirationMs: -1, MessageID: m.MessageID,
+		Fingerprint: fingerprint(m), PayloadCRC: crc32.Checksum(stored, castagnoli), PayloadLength: uint32(len(stored))}
+	if m.HasExpiration {
+		c.ExpirationMs = m.Expiration.Milliseconds()
+	}
+	return c
+}
+
+func (x *publishing) propose(y *parcel) {
+	x.mu.Lock()
+	x.waiting++
+	x.mu.Unlock()
+	head := publishCommand(&x.p.Message, x.sent, y.targets).AppendHead(nil)
+	x.s.e.proposeAsync(x.ctx, y.shard, 0, head, x.sent, func(out []byte, err error) { x.told(y, out, err) })
+}
+
+// told notes what a shard did.
+func (x *publishing) told(y *parcel, out []byte, err error) {
+	var r command.QueuePublishResult
+	if err == nil {
+		err = r.Decode(out)
+	}
+	var missing parcel
+	x.mu.Lock()
+	switch {
+	case err != nil:
+		x.fail(asBroker(err, "publish", shardName(y.shard)))
+	case len(r.Codes) != len(y.queues):
+		x.fail(broker.Errorf(broker.CodeInternal, "publish", shardName(y.shard), "%d answers for %d queues", len(r.Codes), len(y.queues)))
+	default:
+		missing = x.count(y, r.Codes)
+	}
+	x.mu.Unlock()
+	if len(missing.queues) == 0 {
+		x.answered()
+		return
+	}
+	// Not on this goroutine: it may be the one that applies.
+	if !x.s.e.spawn(func(context.Context) { x.again(&missing) }) {
+		x.mu.Lock()
+		x.fail(broker.Refuse(broker.CodeShuttingDown, "publish", shardName(y.shard)))
+		x.mu.Unlock()
+		x.answered()
+	}
+}
+
+func (x *publishing) fail(err error) {
+	if x.err == nil {
+		x.err = err
+	}
+}
+
+// count notes the answers of queues, and gives those that the shard does not have.
+func (x *publishing) count(y *parcel, codes []broker.Code) parcel {
+	missing := parcel{shard: y.shard}
+	for i, code := range codes {
+		switch code {
+		case broker.CodeNone:
+			x.stored++
+		case broker.CodeUnknownQueue:
+			missing.queues = append(missing.queues, y.queues[i])
+			missing.targets = append(missing.targets, y.targets[i])
+		default:
+			x.refused = true
+		}
+	}
+	return missing
+}
+
+// again publishes to queues that their shard did not have: those that are in the catalog are created, the others are gone,
+// and a message to a queue that was deleted meanwhile is gone with it.
+func (x *publishing) again(y *parcel) {
+	left := parcel{shard: y.shard}
+	for i, q := range y.queues {
+		err := x.s.restore(x.ctx, q.Queue, "publish")
+		x.mu.Lock()
+		switch broker.CodeOf(err) {
+		case broker.CodeNone:
+			left.queues, left.targets = append(left.queues, q), append(left.targets, y.targets[i])
+		case broker.CodeUnknownQueue:
+			x.gone++
+		default:
+			x.fail(err)
+		}
+		x.mu.Unlock()
+	}
+	if len(left.queues) > 0 {
+		x.propose(&left)
+	}
+	x.answered()
+}
+
+// answered counts a shard's answer, and after the last one tells the publisher.
+func (x *publishing) answered() {
+	x.mu.Lock()
+	x.waiting--
+	last := x.waiting == 0
+	x.mu.Unlock()
+	if !last {
+		return
+	}
+	x.end()
+	x.s.e.gate.leave(x.bytes)
+	err, resource := x.err, "exchange "+x.p.Message.Exchange
+	switch {
+	case err != nil && x.stored > 0 && broker.CodeOf(err) != broker.CodeOutcomeUnknown:
+		err = broker.Errorf(broker.CodeOutcomeUnknown, "publish", resource, "%d of %d queues have it: %w", x.stored, x.total, err)
+	case err == nil && x.refused:
+		err = broker.Errorf(broker.CodeQueueRefused, "publish", resource, "%d of %d queues have it", x.stored, x.total)
+	}
+	x.p.Done(broker.PublishResult{Queues: x.total}, err)
+}
+
+// Commit stores messages and settles deliveries as one decision.
+func (s *session) Commit(context.Context, *broker.QueueTransaction) ([]broker.PublishResult, error) {
+	return nil, broker.Errorf(broker.CodeUnsupported, "commit", "session "+s.id.String(), "transactions over queues are not offered yet")
+}
