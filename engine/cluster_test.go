@@ -95,7 +95,7 @@ func (n *testNode) start() {
 	n.s, err = store.Open(store.Options{FS: n.fs, Dir: "rows", Logger: log})
 	must(err)
 	n.e, err = New(Options{Node: n.id, Kafka: broker.Endpoint{Host: "127.0.0.1", Port: 9000 + int32(n.id)}, RPCAddr: n.rpc, RaftAddr: n.raft, Initial: n.initial, Join: n.join,
-		DataShards: 2, CompactionCheck: 50 * time.Millisecond, ConsumerLease: 4 * time.Second, FS: n.fs, Dir: "data", Store: n.s, Journal: n.j, Logger: log, AutoCreateTopics: true})
+		DataShards: 2, CompactionCheck: 50 * time.Millisecond, ConsumerLease: 6 * time.Second, FS: n.fs, Dir: "data", Store: n.s, Journal: n.j, Logger: log, AutoCreateTopics: true})
 	must(err)
 	l, err := net.Listen("tcp", n.rpc)
 	must(err)

@@ -25,12 +25,14 @@ func (s *session) Consume(ctx context.Context, c *broker.Consume) (broker.Consum
 		return 0, err
 	}
 	x := &consumer{s: s, id: s.e.nextConsumer(), queue: q.ID, name: q.Spec.Name, shard: q.Shard, channel: c.Channel, lease: l, deliver: c.Deliver, ended: c.Ended}
-	s.e.dispatch.add(x)
-	s.mu.Lock()
-	s.consumers[x.id] = x
-	s.mu.Unlock()
+	if err := s.add(x); err != nil {
+		return 0, err
+	}
 	_, err = s.ask(ctx, q, "consume", &command.QueueAttach{Queue: uint64(q.ID), Consumer: uint64(x.id), Node: s.id.Node, Run: l.run, Session: s.id.Number,
 		Channel: c.Channel, Tag: c.Tag, Exclusive: c.Exclusive, Priority: c.Priority, Messages: c.Messages})
+	if err == nil {
+		err = s.lives(l, "consume")
+	}
 	if err == nil {
 		return x.id, nil
 	}
@@ -40,6 +42,18 @@ func (s *session) Consume(ctx context.Context, c *broker.Consume) (broker.Consum
 		s.end(err) // it may be there, and take messages that nobody would ever see
 	}
 	return 0, err
+}
+
+// add puts a consumer on the session's list, and makes it known to the dispatch.
+func (s *session) add(c *consumer) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended != nil {
+		return broker.Errorf(broker.CodeSessionLost, "consume", "session "+s.id.String(), "%w", s.ended)
+	}
+	s.consumers[c.id] = c
+	s.e.dispatch.add(c)
+	return nil
 }
 
 // forget takes a consumer off the session's list.
@@ -131,6 +145,9 @@ func (s *session) Get(ctx context.Context, name string, channel uint16) (*broker
 	var r command.QueueGetResult
 	if err := r.Decode(out); err != nil {
 		return nil, 0, broker.Errorf(broker.CodeInternal, op, res, "result: %w", err)
+	}
+	if err := s.lives(l, op); err != nil {
+		return nil, 0, err
 	}
 	if r.Code != broker.CodeNone {
 		return nil, 0, s.refused(r.Code, op, q)

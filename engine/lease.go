@@ -56,6 +56,9 @@ func (e *Engine) lease(ctx context.Context, shard broker.ShardID, s *session) (*
 	if slot.now != nil && slot.now.join(s) {
 		return slot.now, nil
 	}
+	if _, here := e.replica(shard); !here {
+		return nil, broker.Errorf(broker.CodeUnavailable, "lease", shardName(shard), "%w: consume over one that has", errNoReplica)
+	}
 	l := &lease{e: e, shard: shard, run: randomRun(), sessions: map[*session]bool{}}
 	if err := l.renew(ctx, false); err != nil {
 		return nil, err
@@ -118,12 +121,12 @@ func (l *lease) renew(ctx context.Context, again bool) error {
 func (l *lease) keep(ctx context.Context) {
 	for {
 		sleep(ctx, l.e.opt.ConsumerLease/leaseRenewals)
-		if ctx.Err() != nil {
+		l.mu.Lock()
+		until, lost := l.until, l.lost
+		l.mu.Unlock()
+		if ctx.Err() != nil || lost || l.idle() {
 			return
 		}
-		l.mu.Lock()
-		until := l.until
-		l.mu.Unlock()
 		c, cancel := context.WithDeadline(ctx, until)
 		err := l.renew(c, true)
 		cancel()
@@ -142,6 +145,10 @@ func (l *lease) keep(ctx context.Context) {
 // lose ends the sessions that live by the lease.
 func (l *lease) lose(why error) {
 	l.mu.Lock()
+	if l.lost {
+		l.mu.Unlock()
+		return
+	}
 	l.lost = true
 	sessions := l.sessions
 	l.sessions = nil
@@ -149,6 +156,33 @@ func (l *lease) lose(why error) {
 	l.e.log.Warn("lease lost: connections with consumers there are closed", "shard", l.shard, "connections", len(sessions), "why", why)
 	for s := range sessions { //lint:sorted each ends on its own
 		s.end(why)
+	}
+}
+
+// idle ends the lease if no session lives by it.
+func (l *lease) idle() bool {
+	slot := l.e.leases.slot(l.shard)
+	slot.mu.Lock()
+	defer slot.mu.Unlock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.sessions) > 0 {
+		return false
+	}
+	l.lost = true
+	c := command.QueueLease{Node: l.e.opt.Node, Run: l.run, Renew: true}
+	l.e.proposeAsync(l.e.ctx, l.shard, 0, c.AppendTo(nil), nil, func([]byte, error) {})
+	return true
+}
+
+// loseLease ends this node's lease of a shard, if it has one.
+func (e *Engine) loseLease(shard broker.ShardID, why error) {
+	slot := e.leases.slot(shard)
+	slot.mu.Lock()
+	l := slot.now
+	slot.mu.Unlock()
+	if l != nil {
+		l.lose(why)
 	}
 }
 

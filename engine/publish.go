@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"hash/crc32"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,7 +25,6 @@ type publishing struct {
 	mu      sync.Mutex
 	waiting int // shards that did not answer, and one while they are asked
 	stored  int // queues that have the message
-	gone    int // queues that are no more
 	refused bool
 	err     error // the first one
 }
@@ -32,13 +32,15 @@ type publishing struct {
 // parcel is the part of a message that one shard gets.
 type parcel struct {
 	shard   broker.ShardID
-	queues  []*routedQueue
 	targets []command.QueueTarget
 }
 
 // Publish routes a message and proposes it to every shard that has a queue of it. Done is called when all answered.
 func (s *session) Publish(ctx context.Context, p *broker.Publish) {
 	qs, err := s.routed(ctx, &p.Message)
+	if err == nil {
+		qs, err = s.there(ctx, qs)
+	}
 	if err != nil || len(qs) == 0 {
 		p.Done(broker.PublishResult{}, err)
 		return
@@ -89,6 +91,25 @@ func (s *session) routed(ctx context.Context, m *broker.Message) ([]*routedQueue
 	return s.e.routes.route(s.host, r, m.Exchange)
 }
 
+// there sees to it that the shards of queues have them: a new one may be in the catalog only. This waits, so that what is
+// published behind does not come before. Queues that are gone meanwhile are left out.
+func (s *session) there(ctx context.Context, qs []*routedQueue) ([]*routedQueue, error) {
+	for i, q := range qs {
+		if q.there.Load() {
+			continue
+		}
+		switch _, err := s.ask(ctx, q.Queue, "publish", &command.QueueLook{Queue: uint64(q.ID)}); broker.CodeOf(err) {
+		case broker.CodeNone:
+			q.there.Store(true)
+		case broker.CodeUnknownQueue:
+			return s.there(ctx, slices.Delete(slices.Clone(qs), i, i+1))
+		default:
+			return nil, err
+		}
+	}
+	return qs, nil
+}
+
 // parcels sorts the queues of a message by shard, in the order of their names.
 func (s *session) parcels(qs []*routedQueue, m *broker.Message) (out []parcel) {
 	for _, q := range qs {
@@ -99,7 +120,6 @@ func (s *session) parcels(qs []*routedQueue, m *broker.Message) (out []parcel) {
 		if i == len(out) {
 			out = append(out, parcel{shard: q.Shard})
 		}
-		out[i].queues = append(out[i].queues, q)
 		out[i].targets = append(out[i].targets, command.QueueTarget{Queue: uint64(q.ID), Key: q.settings.order.of(m)})
 	}
 	return out
@@ -129,28 +149,17 @@ func (x *publishing) told(y *parcel, out []byte, err error) {
 	if err == nil {
 		err = r.Decode(out)
 	}
-	var missing parcel
 	x.mu.Lock()
 	switch {
 	case err != nil:
 		x.fail(asBroker(err, "publish", shardName(y.shard)))
-	case len(r.Codes) != len(y.queues):
-		x.fail(broker.Errorf(broker.CodeInternal, "publish", shardName(y.shard), "%d answers for %d queues", len(r.Codes), len(y.queues)))
+	case len(r.Codes) != len(y.targets):
+		x.fail(broker.Errorf(broker.CodeInternal, "publish", shardName(y.shard), "%d answers for %d queues", len(r.Codes), len(y.targets)))
 	default:
-		missing = x.count(y, r.Codes)
+		x.count(r.Codes)
 	}
 	x.mu.Unlock()
-	if len(missing.queues) == 0 {
-		x.answered()
-		return
-	}
-	// Not on this goroutine: it may be the one that applies.
-	if !x.s.e.spawn(func(context.Context) { x.again(&missing) }) {
-		x.mu.Lock()
-		x.fail(broker.Refuse(broker.CodeShuttingDown, "publish", shardName(y.shard)))
-		x.mu.Unlock()
-		x.answered()
-	}
+	x.answered()
 }
 
 func (x *publishing) fail(err error) {
@@ -159,44 +168,17 @@ func (x *publishing) fail(err error) {
 	}
 }
 
-// count notes the answers of queues, and gives those that the shard does not have.
-func (x *publishing) count(y *parcel, codes []broker.Code) parcel {
-	missing := parcel{shard: y.shard}
-	for i, code := range codes {
+// count notes the answers of queues. One that its shard does not have any more was deleted meanwhile, and the message with it.
+func (x *publishing) count(codes []broker.Code) {
+	for _, code := range codes {
 		switch code {
 		case broker.CodeNone:
 			x.stored++
 		case broker.CodeUnknownQueue:
-			missing.queues = append(missing.queues, y.queues[i])
-			missing.targets = append(missing.targets, y.targets[i])
 		default:
 			x.refused = true
 		}
 	}
-	return missing
-}
-
-// again publishes to queues that their shard did not have: those that are in the catalog are created, the others are gone,
-// and a message to a queue that was deleted meanwhile is gone with it.
-func (x *publishing) again(y *parcel) {
-	left := parcel{shard: y.shard}
-	for i, q := range y.queues {
-		err := x.s.restore(x.ctx, q.Queue, "publish")
-		x.mu.Lock()
-		switch broker.CodeOf(err) {
-		case broker.CodeNone:
-			left.queues, left.targets = append(left.queues, q), append(left.targets, y.targets[i])
-		case broker.CodeUnknownQueue:
-			x.gone++
-		default:
-			x.fail(err)
-		}
-		x.mu.Unlock()
-	}
-	if len(left.queues) > 0 {
-		x.propose(&left)
-	}
-	x.answered()
 }
 
 // answered counts a shard's answer, and after the last one tells the publisher.

@@ -96,8 +96,10 @@ func (s *session) create(ctx context.Context, q *catalog.Queue, settings *queueS
 		return err
 	}
 	c := command.QueueCreate{Queue: uint64(q.ID), Host: q.Host, Name: q.Spec.Name, Config: settings.config, OwnerNode: s.id.Node, OwnerRun: l.run, OwnerSession: s.id.Number}
-	_, err = s.proposed(ctx, q, "declare queue", &c)
-	return err
+	if _, err = s.proposed(ctx, q, "declare queue", &c); err != nil {
+		return err
+	}
+	return s.lives(l, "declare queue")
 }
 
 // createQueue makes the shard own a queue. What fails here is made good by the shard's leader, which reconciles with the catalog.

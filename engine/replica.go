@@ -331,6 +331,7 @@ func (r *replica) Close() error {
 	}
 	r.e.mu.Unlock()
 	r.e.watch.wakeAll()
+	r.e.spawn(func(context.Context) { r.e.loseLease(r.shard, errNoReplica) })
 	return nil
 }
 

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"sync"
+	"sync/atomic"
 
 	"github.com/tallymq/tallymq/engine/broker"
 	"github.com/tallymq/tallymq/engine/catalog"
@@ -28,6 +29,8 @@ type host struct {
 type routedQueue struct {
 	*catalog.Queue
 	settings *queueSettings
+	// there: its shard was seen to have it. If it says later that it does not, the queue has ended: an id is never given again.
+	there atomic.Bool
 }
 
 func newRoutes() *routes {
@@ -104,7 +107,7 @@ func (r *routes) add(o *catalog.Object) {
 		if err != nil {
 			settings = &queueSettings{} // a newer version of the program accepted it: its shard has the configuration
 		}
-		h.queues[o.Queue.Spec.Name] = &routedQueue{o.Queue, settings}
+		h.queues[o.Queue.Spec.Name] = &routedQueue{Queue: o.Queue, settings: settings}
 	default:
 		_ = h.topology.Bind(bindingOf(o.Binding))
 	}

@@ -137,9 +137,23 @@ func (s *session) stop(why error) ([]*lease, bool) {
 func (s *session) leave(leases []*lease) {
 	for _, l := range leases {
 		l.leave(s)
-		c := command.QueueLeave{Node: s.id.Node, Run: l.run, Session: s.id.Number, Whole: true}
-		s.e.proposeAsync(s.e.ctx, l.shard, 0, c.AppendTo(nil), nil, func([]byte, error) {})
+		s.leaveShard(l)
 	}
+}
+
+func (s *session) leaveShard(l *lease) {
+	c := command.QueueLeave{Node: s.id.Node, Run: l.run, Session: s.id.Number, Whole: true}
+	s.e.proposeAsync(s.e.ctx, l.shard, 0, c.AppendTo(nil), nil, func([]byte, error) {})
+}
+
+// lives refuses when the session ended while a shard was given something of it. The shard may have taken it after it was told
+// that the session is over, and is told again: else it would keep it as long as the node lives.
+func (s *session) lives(l *lease, op string) error {
+	err := s.usable(op)
+	if err != nil {
+		s.leaveShard(l)
+	}
+	return err
 }
 
 // Close ends the session.

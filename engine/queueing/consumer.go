@@ -153,6 +153,19 @@ func (m *Machine) leave(id Session, channel uint16, whole bool) {
 	}
 }
 
+// detachAll ends the consumers of a session; what they hold stays.
+func (m *Machine) detachAll(id Session) {
+	s := m.sessions[id]
+	if s == nil {
+		return
+	}
+	for _, cid := range slices.Sorted(maps.Keys(s.consumers)) {
+		if x := s.consumers[cid]; x != nil { // its queue did not just end
+			m.detach(x)
+		}
+	}
+}
+
 // hold gives, renews or ends a node's lease.
 func (m *Machine) hold(c *command.QueueLease) broker.Code {
 	l := m.leases[c.Node]
@@ -177,7 +190,13 @@ func (m *Machine) lose(node broker.NodeID) {
 		return
 	}
 	delete(m.leases, node)
-	for _, s := range m.sessionsOf(node, l.run) {
+	sessions := m.sessionsOf(node, l.run)
+	// All its consumers end before anything returns: what one held must not pass through the others, and count as a failed
+	// delivery of each.
+	for _, s := range sessions {
+		m.detachAll(s)
+	}
+	for _, s := range sessions {
 		m.leave(s, 0, true)
 	}
 }

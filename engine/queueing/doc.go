@@ -6,7 +6,8 @@
 // whatever is applied; (3) a delivery is settled at most once, by the session it was made to; (4) what a consumer held when
 // its channel or session ended, or its node lost the lease, is ready again, at its old place and marked redelivered; (5) a
 // payload is named by the rows as long as a message of it is not gone; (6) Load gives a machine equal to the one that wrote
-// the rows; (7) the work of one command is bounded: what is more is left to QueueTick.
+// the rows; (7) the work of one command is bounded by its own length and by what
+// the consumers that it ends had unsettled: what is more is left to QueueTick.
 //
 // It asks its caller: (a) apply in log order, and Flush into the same atomic batch as the applied index; (b) give Flush a
 // Reader of what was committed before; (c) propose QueueTick while Due says so; (d) route, and deliver what the Effects say.

@@ -128,9 +128,10 @@ func (w *world) deliver(d Delivery) {
 				w.t.Fatalf("queue %d: delivery %d of %v: redelivered %v", d.Queue, d.Number, x.name, d.Redelivered)
 			}
 			x.state, x.again = acquired, true
-			if l != nil && l.out[d.Number] != nil {
-				w.delivered[place(d.Queue, d.Number)] = x
+			if l == nil || l.out[d.Number] == nil {
+				w.t.Fatalf("queue %d: delivery %d was taken back in the command that made it", d.Queue, d.Number)
 			}
+			w.delivered[place(d.Queue, d.Number)] = x
 			return
 		}
 		if x.state == ready {
