@@ -116,11 +116,24 @@ func (m *Machine) maybeGone(x *consumer) {
 
 // leave ends the consumers of a channel, or of all, and returns what they hold; it counts as a failed delivery.
 func (m *Machine) leave(id Session, channel uint16, whole bool) {
+	m.assignAll(m.giveUp(nil, id, channel, whole))
+}
+
+// assignAll assigns what is ready in queues that are still there.
+func (m *Machine) assignAll(lines []*line) {
+	for _, l := range lines {
+		if m.lines[l.id] == l {
+			m.assign(l)
+		}
+	}
+}
+
+// giveUp is leave, but for the assignment of what returned: it appends the queues that it is due in.
+func (m *Machine) giveUp(lines []*line, id Session, channel uint16, whole bool) []*line {
 	s := m.sessions[id]
 	if s == nil {
-		return
+		return lines
 	}
-	var lines []*line
 	for _, cid := range slices.Sorted(maps.Keys(s.consumers)) {
 		x := s.consumers[cid]
 		if x == nil { // its queue has just ended
@@ -146,11 +159,7 @@ func (m *Machine) leave(id Session, channel uint16, whole bool) {
 		}
 		m.maybeForget(id)
 	}
-	for _, l := range lines {
-		if m.lines[l.id] == l {
-			m.assign(l)
-		}
-	}
+	return lines
 }
 
 // detachAll ends the consumers of a session; what they hold stays.
@@ -196,7 +205,9 @@ func (m *Machine) lose(node broker.NodeID) {
 	for _, s := range sessions {
 		m.detachAll(s)
 	}
+	var lines []*line
 	for _, s := range sessions {
-		m.leave(s, 0, true)
+		lines = m.giveUp(lines, s, 0, true)
 	}
+	m.assignAll(lines) // only now: a message must not overtake one that another session gives back
 }
