@@ -60,7 +60,8 @@ func TestMovedLeaderIsNamed(t *testing.T) {
 						mu.Lock()
 						defer mu.Unlock()
 						refused++
-						if refusal.Leader == broker.NoNode && ago < leaderWait {
+						// What changed in the very last moment may have changed after the refusal.
+						if refusal.Leader == broker.NoNode && ago > 10*time.Millisecond && ago < leaderWait {
 							t.Errorf("node %d refused %v after the last change and named nobody: %v", n.id, ago, err)
 						}
 					}})
