@@ -5,6 +5,7 @@ BIN     := bin/tallymq
 SEEDS   ?= 5
 JOBS    ?= 1
 CRASH_SECONDS ?= 60
+PAYMENTS_SECONDS ?= 20
 FUZZTIME ?= 10s
 
 .DEFAULT_GOAL := help
@@ -55,6 +56,10 @@ sim-mutants: ## plant every bug of simtest/mutants and write to docs/MUTANTS.md 
 .PHONY: crash
 crash: build ## three nodes under load, kill -9 for CRASH_SECONDS=60: nothing lost, doubled or out of order
 	$(GO) run ./ops/crash -bin $(BIN) -duration $(CRASH_SECONDS)s
+
+.PHONY: payments
+payments: build ## the example of exactly-once payments on three nodes that are killed for PAYMENTS_SECONDS=20: each transfer once in each output
+	$(GO) run ./ops/example/payments -bin $(BIN) -for $(PAYMENTS_SECONDS)s
 
 .PHONY: soak
 soak: build ## memory with 10,000 partitions, 10,000 connections, and ten times its limit in backlog (6 minutes, 20 GB of disk)

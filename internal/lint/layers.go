@@ -67,6 +67,7 @@ var layers = []layer{
 
 	{packages: "ops/tallymq", level: levelCommand, imports: append([]string{"ops/...", "simtest/..."}, belowOps...)},
 	{packages: "ops/crash", level: levelCommand, imports: []string{"simtest/check", "ops/local"}},
+	{packages: "ops/example/...", level: levelCommand, imports: []string{"ops/local"}},
 	{packages: "ops/soak", level: levelCommand, imports: []string{"ops/local"}},
 	{packages: "ops/benchmark", level: levelCommand, imports: []string{"consensus/...", "ops/..."}},
 	{packages: "ops/node/...", level: levelOps, imports: append([]string{"ops/..."}, belowOps...)},
