@@ -11,6 +11,7 @@ type Config struct {
 
 	KafkaListen    string `name:"kafka-listen" default:"127.0.0.1:9092" help:"Address to listen on for Kafka clients. There is no authentication yet: listen beyond loopback only on a trusted network."`
 	KafkaAdvertise string `name:"kafka-advertise" help:"host:port told to Kafka clients. Default: the listen address, with the host name for an unspecified one."`
+	AMQPListen     string `name:"amqp-listen" default:"127.0.0.1:5672" help:"Address to listen on for AMQP 0-9-1 clients, as user guest; empty or off: none. Listen beyond loopback only on a trusted network."`
 	AdminListen    string `name:"admin-listen" default:"127.0.0.1:8080" help:"Address of the admin HTTP server: /healthz, /readyz, /metrics, /v1/..."`
 	RaftListen     string `name:"raft-listen" default:"127.0.0.1:7092" help:"host:port of Raft between nodes. It must be reachable by the other nodes under exactly this name, and never change."`
 	RPCListen      string `name:"rpc-listen" default:"127.0.0.1:7093" help:"host:port of node-to-node calls; what --join of other nodes names."`
@@ -51,3 +52,6 @@ type Config struct {
 	LogFormat    string        `name:"log-format" default:"text" enum:"text,json" help:"text or json."`
 	ShutdownTime time.Duration `name:"shutdown-timeout" default:"20s" help:"A graceful stop takes at most so long."`
 }
+
+// AMQP says whether the node listens for AMQP clients.
+func (c *Config) AMQP() bool { return c.AMQPListen != "" && c.AMQPListen != "off" }

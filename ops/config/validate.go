@@ -39,6 +39,11 @@ func (c *Config) Validate() error {
 			bad(a.key, a.value, "want a fixed port")
 		}
 	}
+	if c.AMQP() {
+		if _, _, err := SplitAddress(c.AMQPListen); err != nil {
+			bad("amqp-listen", c.AMQPListen, err.Error())
+		}
+	}
 	if c.KafkaAdvertise != "" {
 		if host, port, err := SplitAddress(c.KafkaAdvertise); err != nil || host == "" || port == 0 {
 			bad("kafka-advertise", c.KafkaAdvertise, "want host:port as clients reach it")

@@ -47,7 +47,7 @@ func New(bin, dir string, n int, extra ...string) (*Cluster, error) {
 		c.Nodes = append(c.Nodes, p)
 	}
 	for _, p := range c.Nodes {
-		p.args = append([]string{"serve", "--node-id", fmt.Sprint(p.ID), "--data-dir", p.dir, "--kafka-listen", p.Kafka, "--admin-listen", p.Admin,
+		p.args = append([]string{"serve", "--node-id", fmt.Sprint(p.ID), "--data-dir", p.dir, "--kafka-listen", p.Kafka, "--amqp-listen", "off", "--admin-listen", p.Admin,
 			"--raft-listen", p.Raft, "--rpc-listen", p.RPC, "--initial-cluster", strings.Join(initial, ","), "--log-level", "warn",
 			"--journal-segment-bytes", "16MiB", "--reserve-bytes", "64MiB", "--group-initial-rebalance-delay", "0s"}, extra...)
 	}

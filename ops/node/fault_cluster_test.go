@@ -122,12 +122,12 @@ func newServers(t testing.TB, n int, tune func(*config.Config)) *servers {
 
 // add makes a node that was never started.
 func (c *servers) add() *server {
-	a, err := freeport.Addresses(3)
+	a, err := freeport.Addresses(4)
 	if err != nil {
 		c.t.Fatal(err)
 	}
 	s := &server{t: c.t, disk: newDisk(), log: newJournalist(), cfg: &config.Config{
-		NodeID: int32(len(c.nodes) + 1), DataDir: "/data", KafkaListen: a[0], RaftListen: a[1], RPCListen: a[2],
+		NodeID: int32(len(c.nodes) + 1), DataDir: "/data", KafkaListen: a[0], AMQPListen: a[3], RaftListen: a[1], RPCListen: a[2],
 		DataShards: 2, DefaultPartitions: 2, AutoCreateTopics: false,
 		RetentionCheckInterval: time.Minute, CompactionCheckInterval: time.Second, OffsetsRetention: time.Hour, ProducerIDExpiry: time.Hour,
 		SegmentBytes: 1 << 20, JournalCacheBytes: 2 << 20, RowCacheBytes: 1 << 20, MemtableBytes: 256 << 10,

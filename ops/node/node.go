@@ -16,6 +16,7 @@ import (
 	"github.com/tallymq/tallymq/engine/broker"
 	"github.com/tallymq/tallymq/engine/store"
 	"github.com/tallymq/tallymq/ops/config"
+	"github.com/tallymq/tallymq/protocols/amqp"
 	"github.com/tallymq/tallymq/protocols/kafka"
 )
 
@@ -27,8 +28,10 @@ type Node struct {
 	Journal *journal.Journal
 	Store   *store.Store
 	Kafka   *kafka.Server
+	AMQP    *amqp.Server // nil: the node does not listen for its clients
 
 	kafkaAddr net.Addr
+	amqpAddr  net.Addr
 	log       *slog.Logger
 	fatal     chan error
 	once      sync.Once
@@ -174,7 +177,7 @@ func Start(ctx context.Context, cfg *config.Config, fx Effects, log *slog.Logger
 		n.serving.Wait()
 		return err
 	})
-	return n, nil
+	return n, n.serveAMQP(fx)
 }
 
 // Raft's clocks in units of raft-rtt: an election after one second at the default.
@@ -221,6 +224,9 @@ func advertise(configured, listening string) (broker.Endpoint, error) {
 }
 
 func (n *Node) later(f func(context.Context) error) { n.undo = append(n.undo, f) }
+
+// AMQPAddr is where the node listens for AMQP clients, nil if it does not.
+func (n *Node) AMQPAddr() net.Addr { return n.amqpAddr }
 
 // KafkaAddr is where the node listens for Kafka clients.
 func (n *Node) KafkaAddr() net.Addr { return n.kafkaAddr }

@@ -25,7 +25,7 @@ for x in s: print(x.getsockname()[1])')
 		seeds+=${seeds:+,}127.0.0.1:${port[$((i * 4 - 4))]}
 	done
 	for i in $(seq "$nodes"); do
-		"$bin" serve --node-id "$i" --data-dir "$work/n$i" --kafka-listen "127.0.0.1:${port[$((i * 4 - 4))]}" --admin-listen "127.0.0.1:${port[$((i * 4 - 3))]}" \
+		"$bin" serve --node-id "$i" --data-dir "$work/n$i" --kafka-listen "127.0.0.1:${port[$((i * 4 - 4))]}" --amqp-listen off --admin-listen "127.0.0.1:${port[$((i * 4 - 3))]}" \
 			--raft-listen "127.0.0.1:${port[$((i * 4 - 2))]}" --rpc-listen "127.0.0.1:${port[$((i * 4 - 1))]}" --initial-cluster "$initial" \
 			--log-level warn --journal-segment-bytes 64MiB --reserve-bytes 128MiB --group-initial-rebalance-delay 100ms "$@" >"$work/n$i.log" 2>&1 &
 		pids+=($!)

@@ -105,12 +105,20 @@ func closeAfter(n *node.Node, cfg *config.Config, err error) error {
 // banner tells where everything is.
 func banner(cfg *config.Config, n *node.Node, adm *admin.Server) {
 	fmt.Printf(`tallymq %s  node %d
-  kafka    %v
+  kafka    %v   amqp %v
   admin    http://%v  (/healthz /readyz /metrics /v1/cluster)
   raft     %s   rpc %s
   data     %s
   Every acknowledgement means: fsynced by a majority and applied.
-`, node.Version, cfg.NodeID, n.KafkaAddr(), adm.Addr(), cfg.RaftListen, cfg.RPCListen, cfg.DataDir)
+`, node.Version, cfg.NodeID, n.KafkaAddr(), amqpAddr(n), adm.Addr(), cfg.RaftListen, cfg.RPCListen, cfg.DataDir)
+}
+
+// amqpAddr is for the banner.
+func amqpAddr(n *node.Node) string {
+	if a := n.AMQPAddr(); a != nil {
+		return a.String()
+	}
+	return "off"
 }
 
 // announce says once that clients can be served, or every while why not yet.
