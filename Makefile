@@ -82,6 +82,11 @@ interop: build ## real clients against one node and three: kcat, Python clients,
 	ops/scripts/interop.sh $(BIN) 1
 	ops/scripts/interop.sh $(BIN) 3 chaos
 	$(MAKE) interop-java
+	$(MAKE) interop-amqp
+
+.PHONY: interop-amqp
+interop-amqp: build ## the integration tests of RabbitMQ's Go client on one node
+	ops/scripts/interop-amqp.sh $(BIN)
 
 .PHONY: interop-java
 interop-java: build ## Java's clients, Kafka's command-line tools and Kafka Streams with exactly_once_v2 (needs a JDK and Maven)

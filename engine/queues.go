@@ -225,9 +225,10 @@ func (s *session) DeleteQueue(ctx context.Context, name string, ifUnused, ifEmpt
 	if err != nil {
 		return 0, err
 	}
-	r, err := s.ask(ctx, q, op, &command.QueueDrop{Queue: uint64(q.ID), IfUnused: ifUnused, IfEmpty: ifEmpty})
+	// A shard that does not have the queue dropped it a moment ago, since its last consumer left: what is left of it is in the catalog.
+	r, err := s.proposed(ctx, q, op, &command.QueueDrop{Queue: uint64(q.ID), IfUnused: ifUnused, IfEmpty: ifEmpty})
 	if broker.CodeOf(err) == broker.CodeUnknownQueue {
-		return 0, nil
+		r, err = command.QueueResult{}, nil
 	}
 	if err != nil {
 		return 0, err

@@ -148,6 +148,26 @@ func TestRabbitClients(t *testing.T) {
 	}
 }
 
+// A queue that goes with its last consumer may be deleted at the same time.
+func TestRabbitDeletesWhatIsGoing(t *testing.T) {
+	c := newServers(t, 1, nil)
+	r := newRabbit(t, c.nodes[0])
+	for i := range 20 {
+		queue := fmt.Sprint("going", i)
+		_, err := r.ch.QueueDeclare(queue, true, true, false, false, nil)
+		r.must(err)
+		consumer := newRabbit(t, c.nodes[0])
+		_, err = consumer.ch.Consume(queue, "", false, false, false, false, nil)
+		r.must(err)
+		closed := make(chan error, 1)
+		go func() { closed <- consumer.conn.Close() }()
+		if _, err := r.ch.QueueDelete(queue, false, false, false); err != nil {
+			t.Fatalf("delete %s: %v", queue, err)
+		}
+		r.must(<-closed)
+	}
+}
+
 // What is not there is refused in the protocol's own terms.
 func TestRabbitRefusals(t *testing.T) {
 	c := newServers(t, 1, nil)
