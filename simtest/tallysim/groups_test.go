@@ -43,7 +43,7 @@ func TestWrongMembersAreCaught(t *testing.T) {
 		"works on what it has lost": {leastWork: time.Second, faults: Faults{Yours: []simtest.Verb{simtest.Kill}, Every: 500 * time.Millisecond}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, report := Options{Seeds: 100}.Find(t, offsetsAreRight, func(c *Cluster) { groupWorld(c, kind) })
+			_, report := Options{Seeds: 400}.Find(t, offsetsAreRight, func(c *Cluster) { groupWorld(c, kind) })
 			wants(t, report, "OffsetCommit to n", "partition ")
 		})
 	}
