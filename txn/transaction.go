@@ -68,7 +68,8 @@ func (g Grant) String() string {
 	return s.String()
 }
 
-// Participant names a partition (Topic and Partition) or a consumer group (Group, and the rest zero).
+// Participant names a partition (Topic and Partition), a consumer group (Group, and the rest zero), or the queues of a shard (the
+// shard's id as Partition, and the rest zero: no topic has the id zero).
 type Participant struct {
 	Topic     [16]byte // the topic's id, not its name: a name may be given to another topic
 	Partition int32
@@ -81,15 +82,24 @@ func GroupParticipant(group string) Participant { return Participant{Group: grou
 // IsGroup says that it is a consumer group.
 func (p Participant) IsGroup() bool { return p.Group != "" }
 
-// Compare orders participants: partitions by topic and number, then groups by name.
+// QueuesParticipant are the queues of a shard.
+func QueuesParticipant(shard int32) Participant { return Participant{Partition: shard} }
+
+// IsQueues says that it is the queues of a shard.
+func (p Participant) IsQueues() bool { return p.Group == "" && p.Topic == [16]byte{} }
+
+// Compare orders participants: queues by shard, partitions by topic and number, then groups by name.
 func (p Participant) Compare(q Participant) int {
 	return cmp.Or(cmp.Compare(p.Group, q.Group), strings.Compare(string(p.Topic[:]), string(q.Topic[:])), cmp.Compare(p.Partition, q.Partition))
 }
 
-// String is "group NAME" or "TOPIC-PARTITION" with the topic's id in hexadecimal digits, leading zeros left out.
+// String is "group NAME", "queues of shard N", or "TOPIC-PARTITION" with the topic's id in hexadecimal digits, leading zeros left out.
 func (p Participant) String() string {
 	if p.IsGroup() {
 		return "group " + p.Group
+	}
+	if p.IsQueues() {
+		return fmt.Sprintf("queues of shard %d", p.Partition)
 	}
 	topic := strings.TrimLeft(fmt.Sprintf("%x", p.Topic[:15]), "0")
 	return fmt.Sprintf("%s%x-%d", topic, p.Topic[15], p.Partition)

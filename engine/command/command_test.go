@@ -64,6 +64,10 @@ func measure(m Message) {
 		m.PayloadLength = uint32(len(m.Payload))
 	case *QueuePublish:
 		m.PayloadLength = uint32(len(m.Payload))
+	case *QueueTransact:
+		m.PayloadLength = uint32(len(m.Payload))
+	case *QueuePrepare:
+		m.PayloadLength = uint32(len(m.Payload))
 	}
 }
 

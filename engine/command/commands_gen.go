@@ -48,6 +48,8 @@ const (
 	KindQueueLease            Kind = 0x3b
 	KindQueueLook             Kind = 0x3c
 	KindQueueForget           Kind = 0x3d
+	KindQueueTransact         Kind = 0x3e
+	KindQueuePrepare          Kind = 0x3f
 	KindBootstrap             Kind = 0x40
 	KindNodeRegister          Kind = 0x41
 	KindNodeRemove            Kind = 0x42
@@ -83,6 +85,7 @@ const (
 	KindQueueResult           Kind = 0xa9
 	KindQueueGetResult        Kind = 0xaa
 	KindQueueTickResult       Kind = 0xab
+	KindQueueTransactResult   Kind = 0xac
 )
 
 // The newest version of each kind.
@@ -124,6 +127,8 @@ const (
 	VersionQueueLease            = 1
 	VersionQueueLook             = 1
 	VersionQueueForget           = 1
+	VersionQueueTransact         = 1
+	VersionQueuePrepare          = 1
 	VersionBootstrap             = 1
 	VersionNodeRegister          = 1
 	VersionNodeRemove            = 1
@@ -159,6 +164,7 @@ const (
 	VersionQueueResult           = 1
 	VersionQueueGetResult        = 1
 	VersionQueueTickResult       = 1
+	VersionQueueTransactResult   = 1
 )
 
 // Kinds lists every kind, in the order of the definition.
@@ -201,6 +207,8 @@ func Kinds() []Kind {
 		KindQueueLease,
 		KindQueueLook,
 		KindQueueForget,
+		KindQueueTransact,
+		KindQueuePrepare,
 		KindBootstrap,
 		KindNodeRegister,
 		KindNodeRemove,
@@ -236,6 +244,7 @@ func Kinds() []Kind {
 		KindQueueResult,
 		KindQueueGetResult,
 		KindQueueTickResult,
+		KindQueueTransactResult,
 	}
 }
 
@@ -279,6 +288,8 @@ func (k Kind) known() bool {
 		KindQueueLease,
 		KindQueueLook,
 		KindQueueForget,
+		KindQueueTransact,
+		KindQueuePrepare,
 		KindBootstrap,
 		KindNodeRegister,
 		KindNodeRemove,
@@ -313,7 +324,8 @@ func (k Kind) known() bool {
 		KindQueuePublishResult,
 		KindQueueResult,
 		KindQueueGetResult,
-		KindQueueTickResult:
+		KindQueueTickResult,
+		KindQueueTransactResult:
 		return true
 	}
 	return false
@@ -396,6 +408,10 @@ func (k Kind) VersionMax() uint8 {
 		return VersionQueueLook
 	case KindQueueForget:
 		return VersionQueueForget
+	case KindQueueTransact:
+		return VersionQueueTransact
+	case KindQueuePrepare:
+		return VersionQueuePrepare
 	case KindBootstrap:
 		return VersionBootstrap
 	case KindNodeRegister:
@@ -466,6 +482,8 @@ func (k Kind) VersionMax() uint8 {
 		return VersionQueueGetResult
 	case KindQueueTickResult:
 		return VersionQueueTickResult
+	case KindQueueTransactResult:
+		return VersionQueueTransactResult
 	}
 	return 0
 }
@@ -547,6 +565,10 @@ func (k Kind) String() string {
 		return "QueueLook"
 	case KindQueueForget:
 		return "QueueForget"
+	case KindQueueTransact:
+		return "QueueTransact"
+	case KindQueuePrepare:
+		return "QueuePrepare"
 	case KindBootstrap:
 		return "Bootstrap"
 	case KindNodeRegister:
@@ -617,6 +639,8 @@ func (k Kind) String() string {
 		return "QueueGetResult"
 	case KindQueueTickResult:
 		return "QueueTickResult"
+	case KindQueueTransactResult:
+		return "QueueTransactResult"
 	}
 	return fmt.Sprintf("kind-%#02x", uint8(k))
 }
@@ -697,6 +721,10 @@ func newMessage(k Kind) Message {
 		return new(QueueLook)
 	case KindQueueForget:
 		return new(QueueForget)
+	case KindQueueTransact:
+		return new(QueueTransact)
+	case KindQueuePrepare:
+		return new(QueuePrepare)
 	case KindBootstrap:
 		return new(Bootstrap)
 	case KindNodeRegister:
@@ -767,6 +795,8 @@ func newMessage(k Kind) Message {
 		return new(QueueGetResult)
 	case KindQueueTickResult:
 		return new(QueueTickResult)
+	case KindQueueTransactResult:
+		return new(QueueTransactResult)
 	}
 	return nil
 }
@@ -2887,6 +2917,201 @@ func (m *QueueForget) String() string {
 	return fmt.Sprintf("QueueForget Queue=%v", m.Queue)
 }
 
+// QueueTransact settles deliveries of a session and adds messages to queues of the shard: all of it, or nothing.
+type QueueTransact struct {
+	Node          broker.NodeID
+	Run           uint64
+	Session       uint64
+	Items         []QueueSettlement
+	Messages      []QueueMessage
+	PayloadLength uint32
+	Payload       []byte // the messages, one after the other
+}
+
+// Kind is KindQueueTransact.
+func (*QueueTransact) Kind() Kind { return KindQueueTransact }
+
+// AppendTo appends the message's bytes, the payload included; PayloadLength must be its length.
+func (m *QueueTransact) AppendTo(dst []byte) []byte { return append(m.AppendHead(dst), m.Payload...) }
+
+// AppendHead appends all but the payload: head and payload, one after the other, are the message.
+func (m *QueueTransact) AppendHead(dst []byte) []byte {
+	dst = append(dst, byte(KindQueueTransact), VersionQueueTransact)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(m.Node))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Run))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Session))
+	dst = binary.BigEndian.AppendUint32(dst, uint32(len(m.Items)))
+	for i := range m.Items {
+		dst = m.Items[i].appendTo(dst)
+	}
+	dst = binary.BigEndian.AppendUint32(dst, uint32(len(m.Messages)))
+	for i := range m.Messages {
+		dst = m.Messages[i].appendTo(dst)
+	}
+	dst = binary.BigEndian.AppendUint32(dst, uint32(m.PayloadLength))
+	return dst
+}
+
+// Decode reads exactly one QueueTransact, of any version.
+func (m *QueueTransact) Decode(b []byte) error {
+	var d decoder
+	if err := d.begin(b, KindQueueTransact, VersionQueueTransact); err != nil {
+		return err
+	}
+	m.Node = broker.NodeID(d.u32())
+	m.Run = uint64(d.u64())
+	m.Session = uint64(d.u64())
+	m.Items = nil
+	if n := d.count(17); n > 0 {
+		m.Items = make([]QueueSettlement, n)
+		for i := range m.Items {
+			m.Items[i].decode(&d)
+		}
+	}
+	m.Messages = nil
+	if n := d.count(37); n > 0 {
+		m.Messages = make([]QueueMessage, n)
+		for i := range m.Messages {
+			m.Messages[i].decode(&d)
+		}
+	}
+	m.PayloadLength = uint32(d.u32())
+	m.Payload = d.payload(m.PayloadLength)
+	return d.end(KindQueueTransact)
+}
+
+// String is one line.
+func (m *QueueTransact) String() string {
+	return fmt.Sprintf("QueueTransact Node=%v Run=%v Session=%v Items=%v Messages=%v PayloadLength=%v Payload=%d bytes", m.Node, m.Run, m.Session, m.Items, m.Messages, m.PayloadLength, len(m.Payload))
+}
+
+// QueuePrepare makes the same a part of a transaction over several shards, which holds the queues here under a grant: its
+// deliveries are held, its messages wait outside of their queues. Several add up.
+type QueuePrepare struct {
+	ProducerID    broker.ProducerID
+	Epoch         broker.ProducerEpoch
+	Number        uint64
+	Node          broker.NodeID
+	Run           uint64
+	Session       uint64
+	Items         []QueueSettlement
+	Messages      []QueueMessage
+	PayloadLength uint32
+	Payload       []byte
+}
+
+// Kind is KindQueuePrepare.
+func (*QueuePrepare) Kind() Kind { return KindQueuePrepare }
+
+// AppendTo appends the message's bytes, the payload included; PayloadLength must be its length.
+func (m *QueuePrepare) AppendTo(dst []byte) []byte { return append(m.AppendHead(dst), m.Payload...) }
+
+// AppendHead appends all but the payload: head and payload, one after the other, are the message.
+func (m *QueuePrepare) AppendHead(dst []byte) []byte {
+	dst = append(dst, byte(KindQueuePrepare), VersionQueuePrepare)
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.ProducerID))
+	dst = binary.BigEndian.AppendUint16(dst, uint16(m.Epoch))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Number))
+	dst = binary.BigEndian.AppendUint32(dst, uint32(m.Node))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Run))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Session))
+	dst = binary.BigEndian.AppendUint32(dst, uint32(len(m.Items)))
+	for i := range m.Items {
+		dst = m.Items[i].appendTo(dst)
+	}
+	dst = binary.BigEndian.AppendUint32(dst, uint32(len(m.Messages)))
+	for i := range m.Messages {
+		dst = m.Messages[i].appendTo(dst)
+	}
+	dst = binary.BigEndian.AppendUint32(dst, uint32(m.PayloadLength))
+	return dst
+}
+
+// Decode reads exactly one QueuePrepare, of any version.
+func (m *QueuePrepare) Decode(b []byte) error {
+	var d decoder
+	if err := d.begin(b, KindQueuePrepare, VersionQueuePrepare); err != nil {
+		return err
+	}
+	m.ProducerID = broker.ProducerID(d.u64())
+	m.Epoch = broker.ProducerEpoch(d.u16())
+	m.Number = uint64(d.u64())
+	m.Node = broker.NodeID(d.u32())
+	m.Run = uint64(d.u64())
+	m.Session = uint64(d.u64())
+	m.Items = nil
+	if n := d.count(17); n > 0 {
+		m.Items = make([]QueueSettlement, n)
+		for i := range m.Items {
+			m.Items[i].decode(&d)
+		}
+	}
+	m.Messages = nil
+	if n := d.count(37); n > 0 {
+		m.Messages = make([]QueueMessage, n)
+		for i := range m.Messages {
+			m.Messages[i].decode(&d)
+		}
+	}
+	m.PayloadLength = uint32(d.u32())
+	m.Payload = d.payload(m.PayloadLength)
+	return d.end(KindQueuePrepare)
+}
+
+// String is one line.
+func (m *QueuePrepare) String() string {
+	return fmt.Sprintf("QueuePrepare ProducerID=%v Epoch=%v Number=%v Node=%v Run=%v Session=%v Items=%v Messages=%v PayloadLength=%v Payload=%d bytes", m.ProducerID, m.Epoch, m.Number, m.Node, m.Run, m.Session, m.Items, m.Messages, m.PayloadLength, len(m.Payload))
+}
+
+// QueueMessage is a part of messages.
+type QueueMessage struct {
+	Targets      []QueueTarget
+	Size         uint32 // bytes that limits and credit count
+	Priority     uint8
+	ExpirationMs int64 // −1: none of its own
+	MessageID    string
+	Fingerprint  uint64
+	CRC          uint32 // of its part of the payload
+	Length       uint32
+}
+
+func (m *QueueMessage) appendTo(dst []byte) []byte {
+	dst = binary.BigEndian.AppendUint32(dst, uint32(len(m.Targets)))
+	for i := range m.Targets {
+		dst = m.Targets[i].appendTo(dst)
+	}
+	dst = binary.BigEndian.AppendUint32(dst, uint32(m.Size))
+	dst = append(dst, byte(m.Priority))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.ExpirationMs))
+	dst = appendString(dst, m.MessageID)
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Fingerprint))
+	dst = binary.BigEndian.AppendUint32(dst, uint32(m.CRC))
+	dst = binary.BigEndian.AppendUint32(dst, uint32(m.Length))
+	return dst
+}
+
+func (m *QueueMessage) decode(d *decoder) {
+	m.Targets = nil
+	if n := d.count(12); n > 0 {
+		m.Targets = make([]QueueTarget, n)
+		for i := range m.Targets {
+			m.Targets[i].decode(d)
+		}
+	}
+	m.Size = uint32(d.u32())
+	m.Priority = uint8(d.u8())
+	m.ExpirationMs = int64(d.u64())
+	m.MessageID = d.string()
+	m.Fingerprint = uint64(d.u64())
+	m.CRC = uint32(d.u32())
+	m.Length = uint32(d.u32())
+}
+
+// String is one line.
+func (m QueueMessage) String() string {
+	return fmt.Sprintf("Targets=%v Size=%v Priority=%v ExpirationMs=%v MessageID=%q Fingerprint=%x CRC=%v Length=%v", m.Targets, m.Size, m.Priority, m.ExpirationMs, m.MessageID, m.Fingerprint, m.CRC, m.Length)
+}
+
 // Bootstrap makes the cluster. Doing it again with the same cluster id changes nothing.
 type Bootstrap struct {
 	ClusterID string
@@ -4556,4 +4781,40 @@ func (m *QueueTickResult) Decode(b []byte) error {
 // String is one line.
 func (m *QueueTickResult) String() string {
 	return fmt.Sprintf("QueueTickResult More=%v", m.More)
+}
+
+// QueueTransactResult answers QueueTransact and QueuePrepare; if anything is refused, nothing happened.
+type QueueTransactResult struct {
+	Code    broker.Code
+	Refusal uint8  // txn.Code: the hold is not there, or over
+	Queue   uint64 // that refused; 0: none did
+}
+
+// Kind is KindQueueTransactResult.
+func (*QueueTransactResult) Kind() Kind { return KindQueueTransactResult }
+
+// AppendTo appends the message's bytes, in version 1.
+func (m *QueueTransactResult) AppendTo(dst []byte) []byte {
+	dst = append(dst, byte(KindQueueTransactResult), VersionQueueTransactResult)
+	dst = append(dst, byte(m.Code))
+	dst = append(dst, byte(m.Refusal))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Queue))
+	return dst
+}
+
+// Decode reads exactly one QueueTransactResult, of any version.
+func (m *QueueTransactResult) Decode(b []byte) error {
+	var d decoder
+	if err := d.begin(b, KindQueueTransactResult, VersionQueueTransactResult); err != nil {
+		return err
+	}
+	m.Code = broker.Code(d.u8())
+	m.Refusal = uint8(d.u8())
+	m.Queue = uint64(d.u64())
+	return d.end(KindQueueTransactResult)
+}
+
+// String is one line.
+func (m *QueueTransactResult) String() string {
+	return fmt.Sprintf("QueueTransactResult Code=%v Refusal=%v Queue=%v", m.Code, m.Refusal, m.Queue)
 }

@@ -49,3 +49,15 @@ func DecodeQueueNamesKey(key []byte) (uint64, error) {
 	index := c.Uint64()
 	return index, c.End()
 }
+
+// AppendQueueHolderKey : what the queues know of a producer's transactions.
+func AppendQueueHolderKey(dst []byte, p broker.ProducerID) []byte {
+	return AppendInt64(append(dst, TableQueueHolder), int64(p))
+}
+
+// DecodeQueueHolderKey reads what AppendQueueHolderKey wrote.
+func DecodeQueueHolderKey(key []byte) (broker.ProducerID, error) {
+	c := Open(TableQueueHolder, key)
+	p := broker.ProducerID(c.Int64())
+	return p, c.End()
+}

@@ -29,10 +29,11 @@ const (
 	TableTransaction Table = 0x28 // transactional id → its producer, its transaction, the decisions it owes
 
 	// Of package queueing.
-	TableQueue      Table = 0x40 // queue → its head
-	TableChunk      Table = 0x41 // queue, number → the messages of some consecutive sequences
-	TableQueueDelta Table = 0x42 // entry index, position → commands applied since heads and chunks were written
-	TableQueueNames Table = 0x43 // entry index → the payloads of that entry that messages name
+	TableQueue       Table = 0x40 // queue → its head
+	TableChunk       Table = 0x41 // queue, number → the messages of some consecutive sequences
+	TableQueueDelta  Table = 0x42 // entry index, position → commands applied since heads and chunks were written
+	TableQueueNames  Table = 0x43 // entry index → the payloads of that entry that messages name
+	TableQueueHolder Table = 0x44 // producer id → what the queues know of its transactions, and what the open one covers
 
 	// Of package catalog.
 	TableCluster Table = 0x30 // one row: identity, version, counters

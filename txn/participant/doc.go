@@ -1,4 +1,4 @@
-// Package participant is what a partition, or a consumer group, knows of transactions: which producer holds it in which
+// Package participant is what a partition, a consumer group, or the queues of a shard know of transactions: which producer holds it in which
 // transaction, what has ended, from which offset on nothing is decided, and which offsets are pending.
 //
 // A hold names (producer id, epoch, number). It is opened by a coordinator's grant and closed by the decision about that

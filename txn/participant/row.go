@@ -12,6 +12,7 @@ import (
 // The row of one producer in one participant, under its id; integers big-endian, a connection is a term [8] and a count [8]:
 //
 //	version [1] = 1 | outcome [1] | epoch [2] | closed [8] | used [8] | open [8] | coordinator slot [2] | since [8]
+//	of queues: nothing more
 //	of a partition: first undecided offset [8], -1 if there is none
 //	of a group: newest connection | pending [1], 0 or 1, and if 1: connection | count [4] | offsets, rising:
 //	    topic [16] | partition [4] | offset [8] | leader epoch [4] | written [8] |

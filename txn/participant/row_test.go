@@ -38,12 +38,18 @@ func FuzzLoadRow(f *testing.F) {
 	a, b := rows(f)
 	f.Add(a)
 	f.Add(b)
+	f.Add(a[:len(a)-8]) // of queues: without the first offset
 	f.Fuzz(func(t *testing.T, row []byte) {
 		var p participant.Partition
 		var g participant.Group
 		again, _ := loaded(t, row, p.LoadRow(id, row), p.AppendRow)
 		if again == nil && p.String() != "0 producers, 0 undecided" {
 			t.Fatalf("refused, and there: %s", p.Describe())
+		}
+		var q participant.Queues
+		again, _ = loaded(t, row, q.LoadRow(id, row), q.AppendRow)
+		if again == nil && q.String() != "0 producers" {
+			t.Fatalf("refused, and there: %s", q.Describe())
 		}
 		again, _ = loaded(t, row, g.LoadRow(id, row), g.AppendRow)
 		if again == nil && g.String() != "0 producers, 0 with pending offsets" {
