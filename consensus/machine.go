@@ -58,6 +58,9 @@ type Command struct {
 	Term uint64
 	// Clock is replicated time in milliseconds. It never falls and follows the leader's monotonic clock.
 	Clock uint64
+	// ClockOld says that the entry did not bring the time with it: its proposer does not lead. Clock is then the last that the
+	// leader told, however long ago; what is to last for some time from this command on begins with the next one that brings it.
+	ClockOld bool
 	// Wall is the proposer's wall clock, milliseconds since 1970: for stamps only.
 	Wall int64
 	// Node is the node that proposed.

@@ -152,6 +152,7 @@ func (r *replica) take(index uint64, started *bool) {
 		b.Commands = append(b.Commands, Command{Index: index, Term: r.state.Term(), Clock: r.state.Clock(), Wall: e.Wall, Node: e.Node, LeaderStart: true})
 		*started = *started || e.Node == r.host.o.Node
 	case stream.Applied:
+		old := !r.state.TellsTime(&e.Header)
 		for i := range e.Commands[v.Skip:] {
 			c := &e.Commands[v.Skip+i]
 			if r.state.Stale(c) {
@@ -160,7 +161,7 @@ func (r *replica) take(index uint64, started *bool) {
 				continue
 			}
 			r.slots = append(r.slots, int32(len(b.Commands)))
-			b.Commands = append(b.Commands, Command{Index: index, Position: c.Position, Body: c.Body, Term: c.Term, Clock: r.state.Clock(), Wall: e.Wall, Node: e.Node})
+			b.Commands = append(b.Commands, Command{Index: index, Position: c.Position, Body: c.Body, Term: c.Term, Clock: r.state.Clock(), ClockOld: old, Wall: e.Wall, Node: e.Node})
 		}
 	}
 	if e.Node == r.host.o.Node {

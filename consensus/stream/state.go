@@ -166,10 +166,15 @@ func (s *State) commands(e *Entry) Verdict {
 	t.Next = e.First + count
 	// Only the node that began the present term moves the clock, by its monotonic clock; a follower's idea of the time,
 	// or a deposed leader's, does not.
-	if e.ClockTerm == s.term && e.Node == s.leader && e.ClockTerm != 0 {
+	if s.TellsTime(&e.Header) {
 		s.clock = max(s.clock, e.Clock)
 	}
 	return Verdict{Outcome: Applied, Skip: skip, Stream: *t}
+}
+
+// TellsTime says whether an entry of commands brings the clock of who leads the present term.
+func (s *State) TellsTime(h *Header) bool {
+	return h.ClockTerm == s.term && h.Node == s.leader && h.ClockTerm != 0
 }
 
 // String is the state in one line.
