@@ -18,7 +18,8 @@ func (m *Machine) Apply(ctx Context, body []byte, dst []byte) (out, noted []byte
 	if err != nil {
 		return dst, nil, err
 	}
-	if kind == command.KindQueuePublish {
+	switch kind {
+	case command.KindQueuePublish:
 		var c command.QueuePublish
 		if err := c.Decode(body); err != nil {
 			return dst, nil, err
@@ -26,9 +27,28 @@ func (m *Machine) Apply(ctx Context, body []byte, dst []byte) (out, noted []byte
 		noted = body[:len(body)-len(c.Payload)]
 		result := m.publish(ctx, &c, uint32(len(noted)))
 		r = &result
-	} else if r, err = m.other(kind, body); err != nil {
-		return dst, nil, err
+	case command.KindQueueTransact:
+		var c command.QueueTransact
+		if err := c.Decode(body); err != nil {
+			return dst, nil, err
+		}
+		noted = body[:len(body)-len(c.Payload)]
+		result := m.transact(ctx, &c, uint32(len(noted)))
+		r = &result
+	case command.KindQueuePrepare:
+		var c command.QueuePrepare
+		if err := c.Decode(body); err != nil {
+			return dst, nil, err
+		}
+		noted = body[:len(body)-len(c.Payload)]
+		result := m.prepare(ctx, &c, uint32(len(noted)))
+		r = &result
+	default:
+		if r, err = m.other(kind, body); err != nil {
+			return dst, nil, err
+		}
 	}
+	m.measure(ctx)
 	if !m.replays {
 		m.changed.command(ctx, noted)
 	}

@@ -78,29 +78,40 @@ func (m *Machine) letGo(l *line, sequence uint64) {
 	l.bury(sequence)
 }
 
-// unacquire takes a delivery back. A counted return beyond the delivery limit lets the message go.
+// unacquire takes a delivery back.
 func (m *Machine) unacquire(l *line, number uint64, counts bool) {
 	t := l.out[number]
 	delete(l.out, number)
 	delete(t.consumer.out, number)
-	x := l.at(t.sequence)
 	m.changed.message(l, t.sequence)
+	m.takeBack(l, t.sequence, counts)
+}
+
+// takeBack makes a message ready again that was acquired or held. A counted return beyond the delivery limit lets it go.
+func (m *Machine) takeBack(l *line, sequence uint64, counts bool) {
+	x := l.at(sequence)
 	if counts && x.returned < returnsMax {
 		x.returned++
 	}
 	if limit := l.config.DeliveryLimit; limit > 0 && x.returned > limit {
 		m.names.remove(x.name)
-		l.bury(t.sequence)
+		l.bury(sequence)
 		return
 	}
-	l.giveBack(t.sequence, x)
+	l.giveBack(sequence, x)
 }
 
 // settle says what became of deliveries of a session.
 func (m *Machine) settle(c *command.QueueSettle) {
-	s := Session{c.Node, c.Run, c.Session}
-	var lines []*line
-	for _, i := range c.Items {
+	for _, l := range m.settleAll(Session{c.Node, c.Run, c.Session}, c.Items) {
+		m.shorten(l)
+		m.assign(l)
+	}
+}
+
+// settleAll is settle, but for the assignment of what returned: it gives the queues that it is due in.
+func (m *Machine) settleAll(s Session, items []command.QueueSettlement) (lines []*line) {
+	for _, i := range items {
 		l := m.lines[broker.QueueID(i.Queue)]
 		if l == nil {
 			continue
@@ -124,10 +135,7 @@ func (m *Machine) settle(c *command.QueueSettle) {
 			lines = append(lines, l)
 		}
 	}
-	for _, l := range lines {
-		m.shorten(l)
-		m.assign(l)
-	}
+	return lines
 }
 
 // get hands the first ready message to a channel.
@@ -173,14 +181,11 @@ func (m *Machine) publishTo(l *line, c *command.QueuePublish, name Name) broker.
 	if l == nil {
 		return broker.CodeUnknownQueue
 	}
-	if l.config.Overflow != overflowDropHead && l.over(l.ready+1, l.readyBytes+uint64(c.Size)) {
+	if l.config.Overflow != overflowDropHead && !l.room(addition{1, uint64(c.Size)}) {
 		return broker.CodeQueueRefused
 	}
-	x := message{name: name, size: c.Size, expiry: m.expiry(l, c.ExpirationMs)}
-	sequence := l.next
-	l.append(x)
 	m.names.add(name)
-	m.changed.message(l, sequence)
+	m.arrive(l, name, c.Size, c.ExpirationMs)
 	m.assign(l)
 	m.shorten(l)
 	return broker.CodeNone

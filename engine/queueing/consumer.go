@@ -22,15 +22,16 @@ type consumer struct {
 	credit    uint32 // unsettled messages at most
 	cancelled bool   // takes no more; what it holds is its channel's
 	out       map[uint64]bool
+	held      int // deliveries of it that transactions hold: they take credit
 }
 
 // hungry says whether it takes a message now.
-func (c *consumer) hungry() bool { return uint32(len(c.out)) < c.credit }
+func (c *consumer) hungry() bool { return uint32(len(c.out)+c.held) < c.credit }
 
 // String is one line.
 func (c *consumer) String() string {
-	return fmt.Sprintf("consumer %d of %v channel %d tag %q credit %d priority %d exclusive %v getter %v cancelled %v unsettled %d", c.id, c.session, c.channel, c.tag,
-		c.credit, c.priority, c.exclusive, c.getter, c.cancelled, len(c.out))
+	return fmt.Sprintf("consumer %d of %v channel %d tag %q credit %d priority %d exclusive %v getter %v cancelled %v unsettled %d held %d", c.id, c.session, c.channel, c.tag,
+		c.credit, c.priority, c.exclusive, c.getter, c.cancelled, len(c.out), c.held)
 }
 
 // lives says whether a session may have consumers: its node has the lease.
@@ -188,8 +189,21 @@ func (m *Machine) hold(c *command.QueueLease) broker.Code {
 		m.lose(c.Node)
 		return broker.CodeNone
 	}
-	m.leases[c.Node] = &lease{run: c.Run, deadline: m.clock + c.HoldMs}
+	m.leases[c.Node] = &lease{run: c.Run, deadline: c.HoldMs | unmeasured}
 	return broker.CodeNone
+}
+
+// measure begins the time of leases, once a command brings it: a node that does not lead asks for them under a clock that may have
+// stood still for long, and must not lose at once what it counts on.
+func (m *Machine) measure(ctx Context) {
+	if ctx.ClockOld {
+		return
+	}
+	for _, l := range m.leases { //lint:sorted each on its own
+		if l.deadline&unmeasured != 0 {
+			l.deadline = m.clock + l.deadline&^unmeasured
+		}
+	}
 }
 
 // lose ends a node's lease, and every session that lives by it.

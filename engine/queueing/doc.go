@@ -2,12 +2,15 @@
 // which nodes have consumers here.
 //
 // It promises: (1) Apply is a function of the machine, the Context and the command alone; which consumer gets a message is
-// decided in it; (2) a message of a queue is ready, acquired by one consumer, or gone: published = ready + acquired + gone,
-// whatever is applied; (3) a delivery is settled at most once, by the session it was made to; (4) what a consumer held when
+// decided in it; (2) a message of a queue is ready, acquired by one consumer, held by one transaction, or gone: published = ready +
+// acquired + held + gone, whatever is applied; (3) a delivery is settled at most once, by the session it was made to; (4) what a consumer held when
 // its channel or session ended, or its node lost the lease, is ready again, at its old place and marked redelivered; (5) a
 // payload is named by the rows as long as a message of it is not gone; (6) Load gives a machine equal to the one that wrote
 // the rows; (7) the work of one command is bounded by its own length and by what
-// the consumers that it ends had unsettled: what is more is left to QueueTick.
+// the consumers that it ends had unsettled, or its transaction covers: what is more is left to QueueTick; (8) a QueueTransact does
+// all that it says or nothing; what a transaction over several shards covers here waits for its decision, whatever becomes of
+// sessions, consumers and leases, and is then done, or undone, in one command; (9) a lease lasts from the first command on that
+// brings the time.
 //
 // It asks its caller: (a) apply in log order, and Flush into the same atomic batch as the applied index; (b) give Flush a
 // Reader of what was committed before; (c) propose QueueTick while Due says so; (d) route, and deliver what the Effects say.
@@ -18,9 +21,10 @@
 //	publish → ready → acquired → gone (acknowledged, rejected)
 //	            ↑        └──► ready (requeued; channel, session or lease ended)
 //	            └─ gone (expired, over the greatest length, purged, deleted)
+//	acquired → held (prepared) → gone | ready (decided)
 //
 // State lies in rows as of some moment (heads and chunks) and the commands since (deltas), which Load applies again; Flush
 // folds the deltas into the rows when there are many.
 //
-// Read machine.go first, then line.go and assign.go; flush.go has the rows.
+// Read machine.go first, then line.go and assign.go; flush.go has the rows, transact.go transactions.
 package queueing

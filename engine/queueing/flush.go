@@ -50,7 +50,7 @@ func (c *changes) message(l *line, sequence uint64) { c.line(l).chunks[sequence/
 
 const deltaVersion = 1
 
-// command notes a command: index | position | clock | bytes. A payload is not kept: only its length is looked at.
+// command notes a command: index | position | clock, with unmeasured if it is old | bytes. A payload is not kept: only its length is looked at.
 func (c *changes) command(ctx Context, noted []byte) {
 	if n := len(c.rows); n == 0 || len(c.rows[n-1].value.b)+len(noted) > deltaRowBytes {
 		c.rows = append(c.rows, deltaRow{ctx.Index, ctx.Position, encoder{[]byte{deltaVersion}}})
@@ -58,7 +58,11 @@ func (c *changes) command(ctx Context, noted []byte) {
 	e := &c.rows[len(c.rows)-1].value
 	e.uint(ctx.Index)
 	e.uint(uint64(ctx.Position))
-	e.uint(ctx.Clock)
+	clock := ctx.Clock
+	if ctx.ClockOld {
+		clock |= unmeasured
+	}
+	e.uint(clock)
 	e.text(string(noted))
 	c.commands++
 	c.bytes += len(noted)
@@ -111,6 +115,7 @@ func (m *Machine) fold(w keyspace.Writer) {
 		}
 	}
 	w.Set(keyspace.MachineKey(keyspace.MachineQueueing), m.appendSelf(nil))
+	m.writeHolders(w)
 	w.DeleteRange(keyspace.TableRange(keyspace.TableQueueDelta))
 	*c = newChanges()
 }

@@ -91,7 +91,7 @@ func (m *Machine) drop(l *line) {
 		m.maybeGone(c)
 	}
 	clear(l.out)
-	l.ready, l.readyBytes, l.returned, l.doomed = 0, 0, nil, nil
+	l.ready, l.readyBytes, l.returned, l.doomed, l.held, l.reserved = 0, 0, nil, nil, 0, addition{}
 	l.cursor = l.next // nothing of it is delivered any more
 	for _, c := range consumers {
 		c.cancelled = true

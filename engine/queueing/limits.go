@@ -21,6 +21,13 @@ const (
 	// sliceMessages is how many messages one command frees at most beside its own doing.
 	sliceMessages = 4096
 
+	// holderKeptMs is how long, in ms of replicated time, it is remembered which transactions of a producer have ended after the
+	// last one: far longer than a grant can be on its way.
+	holderKeptMs = 24 * 60 * 60 * 1000
+
+	// unmeasured marks a lease whose time has not begun: no deadline in ms has this bit.
+	unmeasured = 1 << 63
+
 	// returnsMax is where the count of returns of a message ends.
 	returnsMax = 1<<32 - 1
 )

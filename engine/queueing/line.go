@@ -35,6 +35,8 @@ type line struct {
 	consumers  []*consumer // that take messages: by priority, then in the order in which they came
 	turn       int         // whose turn it is, of consumers
 	hadOne     bool        // a consumer, ever
+	held       int         // messages whose fate a transaction decides
+	reserved   addition    // for what transactions will add
 
 	published, gone uint64
 }
@@ -59,6 +61,7 @@ const (
 	gone state = iota
 	ready
 	acquired
+	held // by a transaction over several shards
 )
 
 // taken is a delivery that is not settled.
@@ -110,7 +113,7 @@ func (l *line) pop(sequence uint64) *message {
 	return x
 }
 
-// giveBack makes an acquired message ready again, at its place.
+// giveBack makes a message that was acquired or held ready again, at its place.
 func (l *line) giveBack(sequence uint64, x *message) {
 	x.state, x.redelivered = ready, true
 	l.returned.push(sequence)
@@ -169,12 +172,12 @@ func (l *line) balance() bool {
 	for _, d := range l.doomed {
 		waiting += d.to - d.from
 	}
-	return l.published == l.gone+uint64(l.ready+len(l.out))+waiting
+	return l.published == l.gone+uint64(l.ready+len(l.out)+l.held)+waiting
 }
 
 func (l *line) describe(s *strings.Builder) {
-	fmt.Fprintf(s, "queue %d %s %s: published %d = ready %d + acquired %d + gone %d, %d ready bytes, numbers %d, turn %d, had one %v, owner %v, next %d, base %d, cursor %d, doomed %v, %+v\n", l.id, l.host, l.name,
-		l.published, l.ready, len(l.out), l.gone, l.readyBytes, l.numbers, l.turn, l.hadOne, l.owner, l.next, l.base, l.cursor, l.doomed, l.config)
+	fmt.Fprintf(s, "queue %d %s %s: published %d = ready %d + acquired %d + held %d + gone %d, %d ready bytes, reserved %v, numbers %d, turn %d, had one %v, owner %v, next %d, base %d, cursor %d, doomed %v, %+v\n", l.id, l.host, l.name,
+		l.published, l.ready, len(l.out), l.held, l.gone, l.readyBytes, l.reserved, l.numbers, l.turn, l.hadOne, l.owner, l.next, l.base, l.cursor, l.doomed, l.config)
 	for i := range l.messages {
 		if x := &l.messages[i]; x.state != gone {
 			fmt.Fprintf(s, "  #%d state %d size %d returned %d expiry %d redelivered %v %v\n", l.base+uint64(i), x.state, x.size, x.returned, x.expiry, x.redelivered, x.name)

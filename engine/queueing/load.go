@@ -52,6 +52,9 @@ func Load(r keyspace.Reader) (*Machine, error) {
 	for _, l := range m.lines { //lint:sorted each on its own
 		l.settleIn()
 	}
+	if err := m.loadHolders(r); err != nil {
+		return nil, err
+	}
 	return m, m.again(r)
 }
 
@@ -126,6 +129,7 @@ func (m *Machine) again(r keyspace.Reader) error {
 		d := open(append([]byte(nil), v...), deltaVersion)
 		for len(d.b) > 0 && !d.failed {
 			ctx := Context{Index: d.uint(), Position: d.uint32(), Clock: d.uint()}
+			ctx.ClockOld, ctx.Clock = ctx.Clock&unmeasured != 0, ctx.Clock&^unmeasured
 			body := []byte(d.text())
 			if d.failed {
 				break
@@ -133,7 +137,7 @@ func (m *Machine) again(r keyspace.Reader) error {
 			commands++
 			bytes += len(body)
 			body, zeroes = padded(body, zeroes)
-			if _, _, err := m.Apply(ctx, body, nil); err != nil {
+			if err := m.replay(ctx, body); err != nil {
 				return fmt.Errorf("%w: delta %x: %w", ErrRow, k, err)
 			}
 		}
@@ -145,9 +149,12 @@ func (m *Machine) again(r keyspace.Reader) error {
 	return err
 }
 
-// padded gives a publish a payload of the length that it tells, of zeroes: nobody looks at it.
+// padded gives a command that has one a payload of the length that it tells, of zeroes: nobody looks at it.
 func padded(body, zeroes []byte) (out, kept []byte) {
-	if kind, err := command.KindOf(body); err != nil || kind != command.KindQueuePublish || len(body) < 4 {
+	switch kind, err := command.KindOf(body); {
+	case err != nil || len(body) < 4:
+		return body, zeroes
+	case kind != command.KindQueuePublish && kind != command.KindQueueTransact && kind != command.KindQueuePrepare:
 		return body, zeroes
 	}
 	tail := body[len(body)-4:] // PayloadLength is the last field before the payload

@@ -9,6 +9,8 @@ import (
 
 	"github.com/tallymq/tallymq/engine/broker"
 	"github.com/tallymq/tallymq/engine/command"
+	"github.com/tallymq/tallymq/txn"
+	"github.com/tallymq/tallymq/txn/participant"
 )
 
 // Context is what a command's log entry tells beside its bytes.
@@ -16,6 +18,8 @@ type Context struct {
 	Index    uint64 // of the entry
 	Position uint32 // of the command in it; a payload at offset o of the command is at Position+o
 	Clock    uint64 // replicated time, ms
+	// ClockOld: the time is of the last entry that brought one, however long ago.
+	ClockOld bool
 }
 
 // Name says where a message's bytes lie: Length bytes at Position of the command of log entry Index. It has the shape of the
@@ -41,6 +45,8 @@ type Machine struct {
 	consumers map[broker.ConsumerID]*consumer
 	sessions  map[Session]*sessionState
 	leases    map[broker.NodeID]*lease
+	holders   participant.Queues       // transactions over several shards
+	held      map[txn.ProducerID]*hold // what the open ones cover
 
 	names   names
 	changed changes
@@ -52,7 +58,7 @@ type Machine struct {
 // lease is a node's right to have consumers here.
 type lease struct {
 	run      uint64
-	deadline uint64 // replicated time, ms
+	deadline uint64 // replicated time, ms; with unmeasured, how long it lasts from the next command on that brings the time
 }
 
 // sessionState is what belongs to a session.
@@ -64,11 +70,11 @@ type sessionState struct {
 // New is the machine of a shard that has no rows yet.
 func New() *Machine {
 	return &Machine{lines: map[broker.QueueID]*line{}, dropped: map[broker.QueueID]bool{}, consumers: map[broker.ConsumerID]*consumer{},
-		sessions: map[Session]*sessionState{}, leases: map[broker.NodeID]*lease{}, names: newNames(), changed: newChanges(), foldAt: foldCommands}
+		sessions: map[Session]*sessionState{}, leases: map[broker.NodeID]*lease{}, held: map[txn.ProducerID]*hold{}, names: newNames(), changed: newChanges(), foldAt: foldCommands}
 }
 
 // Owns says whether a kind of command is this machine's.
-func Owns(k command.Kind) bool { return k >= command.KindQueueCreate && k <= command.KindQueueForget }
+func Owns(k command.Kind) bool { return k >= command.KindQueueCreate && k <= command.KindQueuePrepare }
 
 // Effects are what the commands since the last Flush bring about beside their results.
 type Effects struct {
@@ -100,6 +106,9 @@ func (m *Machine) Queues() (here, dropped []broker.QueueID) {
 	return slices.Sorted(maps.Keys(m.lines)), slices.Sorted(maps.Keys(m.dropped))
 }
 
+// Len is how many queues and leases there are.
+func (m *Machine) Len() int { return len(m.lines) + len(m.leases) }
+
 // Exclusive says whether a queue that is here is a session's.
 func (m *Machine) Exclusive(id broker.QueueID) bool {
 	l := m.lines[id]
@@ -125,7 +134,7 @@ func (m *Machine) Due(clock uint64) bool {
 		return true
 	}
 	for _, l := range m.leases { //lint:sorted any will do
-		if l.deadline <= clock {
+		if l.deadline <= clock || l.deadline&unmeasured != 0 {
 			return true
 		}
 	}
@@ -148,7 +157,7 @@ func (m *Machine) Describe() string {
 	var s strings.Builder
 	fmt.Fprintln(&s, m)
 	for _, n := range slices.Sorted(maps.Keys(m.leases)) {
-		fmt.Fprintf(&s, "lease of node %d: run %x until %d\n", n, m.leases[n].run, m.leases[n].deadline)
+		fmt.Fprintf(&s, "lease of node %d: run %x until %d\n", n, m.leases[n].run, int64(m.leases[n].deadline))
 	}
 	for _, id := range slices.Sorted(maps.Keys(m.dropped)) {
 		fmt.Fprintf(&s, "dropped %d\n", id)
@@ -159,6 +168,18 @@ func (m *Machine) Describe() string {
 	for _, l := range m.graves {
 		fmt.Fprintf(&s, "to free: ")
 		l.describe(&s)
+	}
+	if len(m.holders.Producers()) > 0 {
+		fmt.Fprintf(&s, "transactions: %s\n", m.holders.Describe())
+	}
+	for _, id := range slices.Sorted(maps.Keys(m.held)) {
+		h := m.held[id]
+		for _, i := range h.items {
+			fmt.Fprintf(&s, "  %d holds #%d of queue %d from consumer %d: %v\n", id, i.sequence, i.queue, i.consumer, i.outcome)
+		}
+		for _, y := range h.staged {
+			fmt.Fprintf(&s, "  %d adds %v of %d bytes for %d ms to %v\n", id, y.name, y.size, y.expirationMs, y.targets)
+		}
 	}
 	return s.String()
 }

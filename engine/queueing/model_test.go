@@ -11,6 +11,7 @@ import (
 	"github.com/tallymq/tallymq/engine/broker"
 	"github.com/tallymq/tallymq/engine/command"
 	"github.com/tallymq/tallymq/engine/keyspace"
+	"github.com/tallymq/tallymq/txn"
 )
 
 // world is a machine with its rows, and a model that knows for each message only where it is.
@@ -25,7 +26,17 @@ type world struct {
 	delivered map[uint64]*modelMessage // by queue<<32 | number: outstanding
 	holders   map[uint64]broker.ConsumerID
 	highest   map[broker.QueueID]uint64
+	open      map[txn.ProducerID]*modelHold
+	numbers   map[txn.ProducerID]txn.Number
+	attached  uint64         // the last consumer's id: none is given twice
 	seen      map[string]int // rare things that happened
+}
+
+// modelHold is what an open transaction has.
+type modelHold struct {
+	held   []*modelMessage
+	again  []bool // it is to be ready again if the transaction commits
+	staged []*modelMessage
 }
 
 type modelMessage struct {
@@ -37,7 +48,8 @@ type modelMessage struct {
 
 func newWorld(t *rapid.T, foldAt int) *world {
 	w := &world{t: t, m: New(), rows: &keyspace.Mem{}, clock: 1000, messages: map[broker.QueueID][]*modelMessage{}, delivered: map[uint64]*modelMessage{},
-		holders: map[uint64]broker.ConsumerID{}, highest: map[broker.QueueID]uint64{}, seen: map[string]int{}}
+		holders: map[uint64]broker.ConsumerID{}, highest: map[broker.QueueID]uint64{}, open: map[txn.ProducerID]*modelHold{},
+		numbers: map[txn.ProducerID]txn.Number{}, seen: map[string]int{}}
 	w.m.foldAt = foldAt
 	return w
 }
@@ -47,22 +59,39 @@ func place(q broker.QueueID, number uint64) uint64 { return uint64(q)<<32 | numb
 // apply applies a command, flushes, and checks what must always hold.
 func (w *world) apply(c command.Message) command.Message {
 	w.index++
-	out, _, err := w.m.Apply(Context{Index: w.index, Position: 10, Clock: w.clock}, c.AppendTo(nil), nil)
+	ctx := Context{Index: w.index, Position: 10, Clock: w.clock}
+	if w.m.clock > 0 && rapid.IntRange(0, 3).Draw(w.t, "who does not lead") == 0 {
+		ctx.Clock, ctx.ClockOld = w.m.clock, true
+	}
+	out, _, err := w.m.Apply(ctx, c.AppendTo(nil), nil)
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	r, err := command.Decode(out)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	switch c := c.(type) {
+	case *command.QueuePublish:
+		w.published(c, r.(*command.QueuePublishResult))
+	case *command.QueueTransact:
+		if r.(*command.QueueTransactResult).Code == broker.CodeNone {
+			for _, x := range w.arriving(c.Messages, uint32(len(c.AppendHead(nil)))) {
+				w.messages[x.queue] = append(w.messages[x.queue], x)
+			}
+		}
+	}
+	w.flush(c, r)
+	return r
+}
+
+// flush takes over what a command brought about.
+func (w *world) flush(c, r command.Message) {
 	f, err := w.m.Flush(w.rows, w.rows)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	w.rows.Commit()
-	r, err := command.Decode(out)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	if p, ok := c.(*command.QueuePublish); ok {
-		w.published(p, r.(*command.QueuePublishResult))
-	}
 	// Whoever held something and does not any more gave it back: only now may it be delivered again.
 	w.returned(c)
 	for _, d := range f.Deliveries {
@@ -74,7 +103,6 @@ func (w *world) apply(c command.Message) command.Message {
 			Name: Name{g.Index, g.Position, g.Length, g.CRC}, Redelivered: g.Redelivered, Returned: g.Returned})
 	}
 	w.check()
-	return r
 }
 
 func (w *world) published(c *command.QueuePublish, r *command.QueuePublishResult) {
@@ -98,6 +126,7 @@ func (w *world) returned(c command.Message) {
 		}
 		delete(w.delivered, at)
 		switch s, ok := c.(*command.QueueSettle); {
+		case w.settledBy(c, at, x):
 		case l == nil:
 			x.state = gone
 		case ok && slices.ContainsFunc(s.Items, func(i command.QueueSettlement) bool {
@@ -179,6 +208,9 @@ func (w *world) check() {
 				w.t.Fatalf("queue %d: delivery %d is out, to nobody that the model knows", id, n)
 			}
 		}
+		if n := l.count(held); n != l.held {
+			w.t.Fatalf("queue %d: %d are held, it counts %d", id, n, l.held)
+		}
 		hungry := slices.ContainsFunc(l.consumers, func(c *consumer) bool { return c.hungry() })
 		if s := l.first(); s != 0 && hungry && !l.expired(s, w.m.clock) {
 			w.t.Fatalf("queue %d: #%d is ready and somebody would take it\n%s", id, s, w.m.Describe())
@@ -191,6 +223,7 @@ func (w *world) check() {
 			}
 		}
 	}
+	w.checkOpen(want)
 	live := map[Name]bool{}
 	if err := LiveNames(w.rows, 0, w.index, func(n Name) bool { live[n] = true; return true }); err != nil {
 		w.t.Fatal(err)
@@ -238,7 +271,7 @@ func (w *world) session() Session {
 func (w *world) someConsumer() (queue, id uint64) {
 	ids := slices.Sorted(maps.Keys(w.m.consumers))
 	if len(ids) == 0 {
-		return 1, 1
+		return 1, 7
 	}
 	x := w.m.consumers[rapid.SampledFrom(ids).Draw(w.t, "consumer")]
 	return uint64(x.line.id), uint64(x.id)
@@ -248,7 +281,7 @@ func (w *world) step() {
 	t := w.t
 	q := uint64(rapid.IntRange(1, queueMax).Draw(t, "queue"))
 	w.clock += uint64(rapid.IntRange(0, 3).Draw(t, "time"))
-	switch rapid.SampledFrom([]string{"publish", "publish", "publish", "publish", "settle", "settle", "settle", "attach", "attach", "lease", "lease", "get", "detach", "credit", "leave",
+	switch rapid.SampledFrom([]string{"publish", "publish", "publish", "publish", "settle", "settle", "settle", "transact", "transact", "grant", "prepare", "prepare", "prepare", "decide", "attach", "attach", "lease", "lease", "get", "detach", "credit", "leave",
 		"purge", "drop", "create", "create", "tick", "time", "restart"}).Draw(t, "what") {
 	case "create":
 		c := &command.QueueCreate{Queue: q, Name: fmt.Sprint("q", q), Config: command.QueueConfig{TTLMs: -1, LengthMax: -1, BytesMax: -1}}
@@ -274,9 +307,22 @@ func (w *world) step() {
 		w.apply(c)
 	case "settle":
 		w.settle()
+	case "transact":
+		w.transact()
+	case "grant":
+		w.grant()
+	case "prepare":
+		w.prepare()
+	case "decide":
+		w.decide()
 	case "attach":
 		s := w.session()
-		w.apply(&command.QueueAttach{Queue: q, Consumer: uint64(rapid.IntRange(1, 6).Draw(t, "id")), Node: s.Node, Run: s.Run, Session: s.Number, Channel: uint16(rapid.IntRange(1, 2).Draw(t, "channel")),
+		w.attached = max(w.attached+1, 10)
+		id := w.attached
+		if len(w.m.consumers) > 0 && rapid.IntRange(0, 9).Draw(t, "taken") == 0 {
+			_, id = w.someConsumer()
+		}
+		w.apply(&command.QueueAttach{Queue: q, Consumer: id, Node: s.Node, Run: s.Run, Session: s.Number, Channel: uint16(rapid.IntRange(1, 2).Draw(t, "channel")),
 			Exclusive: rapid.IntRange(0, 9).Draw(t, "exclusive") == 0, Priority: int32(rapid.IntRange(0, 1).Draw(t, "priority")), Messages: uint32(rapid.IntRange(1, 3).Draw(t, "credit"))})
 	case "get":
 		s := w.session()
@@ -295,7 +341,11 @@ func (w *world) step() {
 			w.apply(&command.QueuePurge{Queue: q})
 		}
 	case "drop":
-		if rapid.IntRange(0, 4).Draw(t, "really") == 0 {
+		most := 4
+		if l := w.m.lines[broker.QueueID(q)]; l != nil && l.held > 0 {
+			most = 1
+		}
+		if rapid.IntRange(0, most).Draw(t, "really") == 0 {
 			w.apply(&command.QueueDrop{Queue: q, IfEmpty: rapid.Bool().Draw(t, "if empty")})
 			// An id is never another queue's; here it is, once nothing of the first one is left.
 			if rapid.Bool().Draw(t, "forget") && w.m.dropped[broker.QueueID(q)] && w.m.grave(broker.QueueID(q)) == nil && w.m.changed.lines[broker.QueueID(q)] == nil {
@@ -355,14 +405,15 @@ func TestModel(t *testing.T) {
 		for n := range nodes {
 			w.apply(&command.QueueLease{Node: broker.NodeID(n + 1), Run: 1, HoldMs: 300})
 		}
-		for range rapid.IntRange(1, 150).Draw(t, "steps") {
+		for range rapid.IntRange(1, 250).Draw(t, "steps") {
 			w.step()
 		}
 		for k, n := range w.seen {
 			seen[k] += n
 		}
 	})
-	for _, k := range []string{"settled", "requeued", "returned", "refused", "let go", "folded", "restarted"} {
+	for _, k := range []string{"settled", "requeued", "returned", "refused", "let go", "folded", "restarted", "transacted", "transaction refused", "prepared", "prepare refused", "committed", "aborted",
+		"consumer of a held one gone"} {
 		if seen[k] == 0 {
 			t.Errorf("it never happened: %s", k)
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/tallymq/tallymq/engine/broker"
 	"github.com/tallymq/tallymq/engine/command"
 	"github.com/tallymq/tallymq/engine/keyspace"
+	"github.com/tallymq/tallymq/txn"
 )
 
 const (
@@ -164,7 +165,7 @@ func (m *Machine) loadChunk(l *line, number uint64, key, value []byte) error {
 	s := number * chunkMessages
 	for len(d.b) > 0 && !d.failed {
 		s += d.uint()
-		x := message{state: state(d.upTo(uint64(acquired)))}
+		x := message{state: state(d.upTo(uint64(held)))}
 		x.name = Name{d.uint(), d.uint32(), d.uint32(), d.uint32()}
 		x.size, x.returned, x.expiry, x.redelivered = d.uint32(), d.uint32(), d.uint(), d.bool()
 		if s < l.base || s >= l.next || s/chunkMessages != number || x.state == gone {
@@ -203,4 +204,104 @@ func (l *line) settleIn() {
 			l.returned.push(s)
 		}
 	}
+}
+
+const holderVersion = 1
+
+// appendHolder encodes what is known of a producer's transactions, and what its open one covers.
+//
+//	version | row of package participant | items: queue | sequence | consumer | outcome | staged: name | size | expiration | targets
+func (m *Machine) appendHolder(dst []byte, id txn.ProducerID) []byte {
+	e := encoder{append(dst, holderVersion)}
+	row, _ := m.holders.AppendRow(nil, id)
+	e.text(string(row))
+	h := m.held[id]
+	if h == nil {
+		h = &hold{}
+	}
+	e.uint(uint64(len(h.items)))
+	for _, i := range h.items {
+		e.uint(uint64(i.queue))
+		e.uint(i.sequence)
+		e.uint(uint64(i.consumer))
+		e.uint(uint64(i.outcome))
+	}
+	e.uint(uint64(len(h.staged)))
+	for _, y := range h.staged {
+		e.uint(y.name.Index)
+		e.uint(uint64(y.name.Position))
+		e.uint(uint64(y.name.Length))
+		e.uint(uint64(y.name.CRC))
+		e.uint(uint64(y.size))
+		e.int(y.expirationMs)
+		e.uint(uint64(len(y.targets)))
+		for _, q := range y.targets {
+			e.uint(uint64(q))
+		}
+	}
+	return e.b
+}
+
+// writeHolders writes all of them; there are few.
+func (m *Machine) writeHolders(w keyspace.Writer) {
+	w.DeleteRange(keyspace.TableRange(keyspace.TableQueueHolder))
+	for _, id := range m.holders.Producers() {
+		w.Set(keyspace.AppendQueueHolderKey(nil, broker.ProducerID(id)), m.appendHolder(nil, id))
+	}
+}
+
+// loadHolders reads what appendHolder wrote; queues and consumers are there.
+func (m *Machine) loadHolders(r keyspace.Reader) error {
+	return scan(r, keyspace.TableQueueHolder, func(k, v []byte) error {
+		id, err := keyspace.DecodeQueueHolderKey(k)
+		if err != nil {
+			return fmt.Errorf("%w: holder: %w", ErrRow, err)
+		}
+		d := open(v, holderVersion)
+		if err := m.holders.LoadRow(txn.ProducerID(id), []byte(d.text())); err != nil {
+			return fmt.Errorf("%w: holder %x: %w", ErrRow, k, err)
+		}
+		h := &hold{}
+		for range d.count() {
+			i := heldItem{queue: broker.QueueID(d.uint()), sequence: d.uint(), consumer: broker.ConsumerID(d.uint()), outcome: broker.Outcome(d.upTo(1<<8 - 1))}
+			if err := m.loadHeld(i); err != nil {
+				return fmt.Errorf("%w: holder %x: %w", ErrRow, k, err)
+			}
+			h.items = append(h.items, i)
+		}
+		for range d.count() {
+			y := staged{name: Name{d.uint(), d.uint32(), d.uint32(), d.uint32()}, size: d.uint32(), expirationMs: d.int()}
+			for range d.count() {
+				q := broker.QueueID(d.uint())
+				if l := m.lines[q]; l != nil {
+					l.reserve(y.size, 1)
+				}
+				y.targets = append(y.targets, q)
+			}
+			h.staged = append(h.staged, y)
+		}
+		if len(h.items)+len(h.staged) > 0 {
+			if m.holders.Open(txn.ProducerID(id)) == 0 {
+				d.failed = true
+			}
+			m.held[txn.ProducerID(id)] = h
+		}
+		return d.end("holder", k)
+	})
+}
+
+// loadHeld counts a held delivery where it counts.
+func (m *Machine) loadHeld(i heldItem) error {
+	if x := m.consumers[i.consumer]; x != nil {
+		x.held++
+	}
+	l := m.lines[i.queue]
+	if l == nil {
+		return nil // dropped meanwhile
+	}
+	if i.sequence < l.base || i.sequence >= l.next || l.at(i.sequence).state != held {
+		return fmt.Errorf("message %d of queue %d is not held", i.sequence, i.queue)
+	}
+	l.held++
+	return nil
 }

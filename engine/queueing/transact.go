@@ -1,0 +1,247 @@
+package queueing
+
+import (
+	"github.com/tallymq/tallymq/engine/broker"
+	"github.com/tallymq/tallymq/engine/command"
+)
+
+// addition is how much comes to a queue.
+type addition struct {
+	messages int
+	bytes    uint64
+}
+
+// transact settles deliveries and adds messages, all or nothing.
+func (m *Machine) transact(ctx Context, c *command.QueueTransact, payloadAt uint32) command.QueueTransactResult {
+	s := Session{c.Node, c.Run, c.Session}
+	if r := m.mayTransact(s, c.Items, c.Messages, c.PayloadLength); r.Code != broker.CodeNone {
+		return r
+	}
+	var touched lineSet
+	for _, l := range m.settleAll(s, c.Items) {
+		m.shorten(l)
+		touched.add(l)
+	}
+	at := ctx.Position + payloadAt
+	for i := range c.Messages {
+		x := &c.Messages[i]
+		name := Name{Index: ctx.Index, Position: at, Length: x.Length, CRC: x.CRC}
+		at += x.Length
+		for _, t := range x.Targets {
+			if l := m.lines[broker.QueueID(t.Queue)]; l != nil {
+				m.names.add(name)
+				m.arrive(l, name, x.Size, x.ExpirationMs)
+				touched.add(l)
+			}
+		}
+	}
+	m.assignAndShorten(touched)
+	return command.QueueTransactResult{}
+}
+
+// mayTransact says whether a session may settle these deliveries and every queue has room for its messages. What concerns a queue
+// that is gone is passed over.
+func (m *Machine) mayTransact(s Session, items []command.QueueSettlement, messages []command.QueueMessage, bytes uint32) command.QueueTransactResult {
+	total := uint64(0)
+	for i := range messages {
+		total += uint64(messages[i].Length)
+	}
+	if total != uint64(bytes) {
+		return command.QueueTransactResult{Code: broker.CodeInvalidRequest}
+	}
+	type place struct{ queue, number uint64 }
+	seen := make(map[place]bool, len(items))
+	for _, i := range items {
+		l := m.lines[broker.QueueID(i.Queue)]
+		if l == nil {
+			continue
+		}
+		at := place{i.Queue, i.Number}
+		if t := l.out[i.Number]; t == nil || t.consumer.session != s || seen[at] {
+			return command.QueueTransactResult{Code: broker.CodeUnknownDelivery, Queue: i.Queue}
+		}
+		seen[at] = true
+	}
+	adds := map[*line]addition{}
+	for i := range messages {
+		for _, t := range messages[i].Targets {
+			l := m.lines[broker.QueueID(t.Queue)]
+			if l == nil || l.config.Overflow == overflowDropHead {
+				continue
+			}
+			a := adds[l]
+			a.messages++
+			a.bytes += uint64(messages[i].Size)
+			if !l.room(a) {
+				return command.QueueTransactResult{Code: broker.CodeQueueRefused, Queue: t.Queue}
+			}
+			adds[l] = a
+		}
+	}
+	return command.QueueTransactResult{}
+}
+
+// room says whether a queue that refuses what is too much takes so much more. What transactions wait to add has its room.
+func (l *line) room(a addition) bool {
+	return !l.over(l.ready+l.reserved.messages+a.messages, l.readyBytes+l.reserved.bytes+a.bytes)
+}
+
+// arrive adds a message whose name is counted already; it is not assigned yet.
+func (m *Machine) arrive(l *line, name Name, size uint32, expirationMs int64) {
+	sequence := l.next
+	l.append(message{name: name, size: size, expiry: m.expiry(l, expirationMs)})
+	m.changed.message(l, sequence)
+}
+
+// assignAndShorten ends a command that returned and added messages: only now, so that none overtakes one that returns. What a
+// consumer takes is not too much.
+func (m *Machine) assignAndShorten(touched lineSet) {
+	for _, l := range touched.lines {
+		if m.lines[l.id] == l {
+			m.assign(l)
+			m.shorten(l)
+		}
+	}
+}
+
+// lineSet is queues, in the order in which they were first added.
+type lineSet struct {
+	lines []*line
+	has   map[*line]bool
+}
+
+func (s *lineSet) add(l *line) {
+	if s.has[l] {
+		return
+	}
+	if s.has == nil {
+		s.has = map[*line]bool{}
+	}
+	s.has[l] = true
+	s.lines = append(s.lines, l)
+}
+
+// hold is what an open transaction over several shards covers here.
+type hold struct {
+	items  []heldItem
+	staged []staged
+}
+
+// heldItem is a delivery that the transaction settles.
+type heldItem struct {
+	queue    broker.QueueID
+	sequence uint64
+	consumer broker.ConsumerID // it counts as unsettled there; 0: a getter has no credit
+	outcome  broker.Outcome
+}
+
+// staged is a message that the transaction adds. Its name is counted once for each target; those that refuse have room reserved.
+type staged struct {
+	name         Name
+	size         uint32
+	expirationMs int64
+	targets      []broker.QueueID
+}
+
+// prepare makes deliveries and messages a part of a transaction that holds the queues.
+func (m *Machine) prepare(ctx Context, c *command.QueuePrepare, payloadAt uint32) command.QueueTransactResult {
+	id, s := producerOf(c.ProducerID), Session{c.Node, c.Run, c.Session}
+	if r := m.holders.Check(id, epochOf(c.Epoch), numberOf(c.Number)); r != nil {
+		return command.QueueTransactResult{Refusal: uint8(r.Code)}
+	}
+	if r := m.mayTransact(s, c.Items, c.Messages, c.PayloadLength); r.Code != broker.CodeNone {
+		return r
+	}
+	h := m.held[id]
+	if h == nil {
+		h = &hold{}
+		m.held[id] = h
+	}
+	for _, i := range c.Items {
+		if l := m.lines[broker.QueueID(i.Queue)]; l != nil {
+			h.items = append(h.items, m.take(l, i.Number, broker.Outcome(i.Outcome)))
+		}
+	}
+	at := ctx.Position + payloadAt
+	for i := range c.Messages {
+		x := &c.Messages[i]
+		y := staged{name: Name{Index: ctx.Index, Position: at, Length: x.Length, CRC: x.CRC}, size: x.Size, expirationMs: x.ExpirationMs}
+		at += x.Length
+		for _, t := range x.Targets {
+			if l := m.lines[broker.QueueID(t.Queue)]; l != nil {
+				m.names.add(y.name)
+				l.reserve(y.size, 1)
+				y.targets = append(y.targets, l.id)
+			}
+		}
+		if len(y.targets) > 0 {
+			h.staged = append(h.staged, y)
+		}
+	}
+	return command.QueueTransactResult{}
+}
+
+// take makes a delivery the transaction's. Its consumer gets nothing in its place before the decision.
+func (m *Machine) take(l *line, number uint64, o broker.Outcome) heldItem {
+	t := l.out[number]
+	delete(l.out, number)
+	delete(t.consumer.out, number)
+	l.held++
+	l.at(t.sequence).state = held
+	m.changed.message(l, t.sequence)
+	i := heldItem{queue: l.id, sequence: t.sequence, outcome: o}
+	if !t.consumer.getter {
+		i.consumer = t.consumer.id
+		t.consumer.held++
+	}
+	m.maybeGone(t.consumer)
+	return i
+}
+
+// reserve keeps room for messages of a transaction, or with −1 gives it back.
+func (l *line) reserve(size uint32, by int) {
+	l.reserved.messages += by
+	l.reserved.bytes = uint64(int64(l.reserved.bytes) + int64(by)*int64(size))
+}
+
+// decide does with what a transaction covered as was decided. An aborted one's deliveries are ready again at their places; that
+// is no failed delivery.
+func (m *Machine) decide(h *hold, commit bool) {
+	var touched lineSet
+	for _, i := range h.items {
+		if x := m.consumers[i.consumer]; x != nil {
+			x.held--
+		}
+		l := m.lines[i.queue]
+		if l == nil {
+			continue // its grave has the message
+		}
+		l.held--
+		m.changed.message(l, i.sequence)
+		if again := i.outcome == broker.Requeue || i.outcome == broker.RejectAgain; commit && !again {
+			m.names.remove(l.at(i.sequence).name)
+			l.bury(i.sequence)
+		} else {
+			m.takeBack(l, i.sequence, commit && i.outcome == broker.RejectAgain)
+		}
+		touched.add(l)
+	}
+	for _, l := range touched.lines {
+		m.shorten(l)
+	}
+	for _, y := range h.staged {
+		for _, q := range y.targets {
+			l := m.lines[q]
+			if l != nil {
+				l.reserve(y.size, -1)
+			}
+			if l == nil || !commit {
+				m.names.remove(y.name)
+				continue
+			}
+			m.arrive(l, y.name, y.size, y.expirationMs)
+			touched.add(l)
+		}
+	}
+	m.assignAndShorten(touched)
+}
