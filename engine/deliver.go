@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"strings"
 	"sync"
 
 	"github.com/tallymq/tallymq/engine/broker"
@@ -59,6 +60,9 @@ func (d *deliveries) run(name string) {
 		return
 	}
 	pause := deliverPauseMin
+	if strings.HasPrefix(name, commitIDPrefix) {
+		sleep(d.l.ctx, commitTellsFirst)
+	}
 	for d.l.ctx.Err() == nil {
 		d.mu.Lock()
 		d.running[name] = false

@@ -43,13 +43,14 @@ type Engine struct {
 
 	shifted *broadcast // after each change of leadership
 
-	peers    *peers
-	routes   *routes
-	dispatch *dispatch
-	leases   leases
-	run      uint64        // random: of this life of the node
-	sessions atomic.Uint64 // of AMQP clients, ever
-	spreadTo atomic.Uint64 // a version of the catalog that every live node had
+	peers     *peers
+	routes    *routes
+	dispatch  *dispatch
+	leases    leases
+	commitIDs *commitIDs
+	run       uint64        // random: of this life of the node
+	sessions  atomic.Uint64 // of AMQP clients, ever
+	spreadTo  atomic.Uint64 // a version of the catalog that every live node had
 
 	producers  producerBlockOf
 	accepted   atomic.Uint64 // connections of clients, of all front ends
@@ -82,7 +83,7 @@ func New(o Options) (*Engine, error) {
 		opt: o, log: o.Logger, ctx: ctx, cancel: cancel,
 		gate: newGate(o.InflightBytes), reads: newGate(o.ReadingBytes), watch: newWatch(),
 		replicas: map[broker.ShardID]*replica{}, leads: map[broker.ShardID]*lead{}, shifts: shifts{}, shifted: newBroadcast(), damaged: map[broker.ShardID]replicaStatus{},
-		views: newBroadcast(), clock: newWallClock(), peers: newPeers(o.Node), routes: newRoutes(), dispatch: newDispatch(), leases: leases{shards: map[broker.ShardID]*leaseSlot{}}, run: randomRun(), ident: id, fatal: make(chan error, 1), compacting: make(chan struct{}, 1),
+		views: newBroadcast(), clock: newWallClock(), peers: newPeers(o.Node), routes: newRoutes(), dispatch: newDispatch(), leases: leases{shards: map[broker.ShardID]*leaseSlot{}}, commitIDs: newCommitIDs(), run: randomRun(), ident: id, fatal: make(chan error, 1), compacting: make(chan struct{}, 1),
 	}
 	e.view.Store(catalog.EmptyView())
 	return e, nil

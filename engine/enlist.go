@@ -44,6 +44,9 @@ func (e *Engine) add(ctx context.Context, coordinator broker.ShardID, term uint6
 // shardOf is where a participant lives; false if this node's catalog does not have it.
 func (e *Engine) shardOf(p txn.Participant) (broker.ShardID, bool) {
 	v := e.view.Load()
+	if p.IsQueues() {
+		return broker.ShardID(p.Partition), true
+	}
 	if p.IsGroup() {
 		_, owner := v.Owner(p.Group)
 		return owner.Shard, true

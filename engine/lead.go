@@ -69,6 +69,7 @@ func (e *Engine) Leadership(c consensus.LeaderChange) {
 		e.spawn(func(context.Context) { l.run() })
 		if shard != catalog.CatalogShard {
 			e.spawn(func(context.Context) { l.compactLogs() })
+			e.spawn(l.keepClock)
 		}
 	}
 	// Whoever waits for records here must look again: this node may not lead any more.

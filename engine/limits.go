@@ -66,6 +66,9 @@ const (
 	// leadEvery is the pulse of a leader's duties that no event starts.
 	leadEvery = time.Second
 
+	// clockLagMax is how far the time that a shard's log was told may lie back while time-outs run there.
+	clockLagMax = time.Second
+
 	// sweepBudget is the pieces of work of one Sweep command: some milliseconds of apply.
 	sweepBudget = 2000
 
@@ -109,6 +112,10 @@ const (
 	deliverTimeout  = 5 * time.Second
 	deliverPauseMin = 20 * time.Millisecond
 	deliverPauseMax = time.Second
+
+	// commitTellsFirst is how long the leader leaves a decision about queues to the node that committed, which tells it to
+	// their shards itself.
+	commitTellsFirst = 500 * time.Millisecond
 
 	// expireNamesMax transactional ids are named in one TxnExpire: the apply closes what they hold on the shard.
 	expireNamesMax = 100

@@ -201,8 +201,3 @@ func (x *publishing) answered() {
 	}
 	x.p.Done(broker.PublishResult{Queues: x.total}, err)
 }
-
-// Commit stores messages and settles deliveries as one decision.
-func (s *session) Commit(context.Context, *broker.QueueTransaction) ([]broker.PublishResult, error) {
-	return nil, broker.Errorf(broker.CodeUnsupported, "commit", "session "+s.id.String(), "transactions over queues are not offered yet")
-}

@@ -336,3 +336,27 @@ func TestQueuesThatGo(t *testing.T) {
 		return nil
 	})
 }
+
+// As long as a shard has queues its log is told the time, though nobody says anything else: commands of nodes that do not lead
+// bring none.
+func TestTimeIsTold(t *testing.T) {
+	ns := newTestCluster(t, 3)
+	a := connect(t, ns[0])
+	a.declare("q")
+	q, err := a.QueueSession.(*session).find(context.Background(), "q", "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	began := uint64(0)
+	for _, n := range ns {
+		began = max(began, n.h.Clock(uint64(q.Shard)))
+	}
+	eventually(t, "every node is told that time has passed", func() error {
+		for _, n := range ns {
+			if r, ok := n.e.replica(q.Shard); !ok || r.clock.Load() < began+2000 {
+				return fmt.Errorf("node %d: %d ms after %d", n.id, r.clock.Load(), began)
+			}
+		}
+		return nil
+	})
+}

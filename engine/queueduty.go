@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"maps"
 	"slices"
 	"time"
@@ -61,6 +62,22 @@ func (l *lead) tickQueues() {
 		if err := res.Decode(out); err != nil || !res.More {
 			return
 		}
+	}
+}
+
+// keepClock sees to it that the shard's log is told the time at least every clockLagMax, as long as time matters to what is there:
+// commands of other nodes do not bring any.
+func (l *lead) keepClock(ctx context.Context) {
+	for l.ctx.Err() == nil {
+		sleep(l.ctx, clockLagMax)
+		l.r.mu.RLock()
+		matters := l.r.lines.Len() > 0 || l.r.txns.IDs().Len() > 0
+		l.r.mu.RUnlock()
+		if told := l.r.clock.Load() + uint64(clockLagMax.Milliseconds()); !matters || l.e.host.Clock(uint64(l.shard)) < told {
+			continue
+		}
+		cmd := command.QueueTick{}
+		l.decide("tell the time", cmd.AppendTo(nil))
 	}
 }
 

@@ -159,12 +159,29 @@ func (r *replica) Apply(b *consensus.ApplyBatch) error {
 		r.e.setView(r.cat.Snapshot())
 	}
 	r.e.groupsDropped(r.shard, dropped)
+	r.owe()
 	r.tell(queues)
 	if r.decides {
 		r.decides = false
 		r.settled.fire()
 	}
 	return nil
+}
+
+// owe has the leader, if it is this node, deliver what was decided: whoever proposed it.
+func (r *replica) owe() {
+	if r.txns == nil {
+		return
+	}
+	names := r.txns.TakeOwing()
+	if len(names) == 0 {
+		return
+	}
+	if l, ok := r.e.leadOf(r.shard); ok && l.deliveries != nil {
+		for _, name := range names {
+			l.deliveries.owe(name)
+		}
+	}
 }
 
 // applyFailed says that the node must stop: a replica that cannot apply what is committed
@@ -204,7 +221,7 @@ func (r *replica) applyOne(c *consensus.Command, w *store.Batch, results *[]byte
 		}
 	case queueing.Owns(kind):
 		var noted []byte
-		ctx := queueing.Context{Index: c.Index, Position: c.Position, Clock: c.Clock}
+		ctx := queueing.Context{Index: c.Index, Position: c.Position, Clock: c.Clock, ClockOld: c.ClockOld}
 		if dst, noted, err = r.lines.Apply(ctx, c.Body, dst); err == nil {
 			r.parts.Fold(noted, dst[from:])
 		}

@@ -96,6 +96,9 @@ func (t transacting) decideFor(ctx context.Context, op, id string, fresh func(br
 // InitTransactional gives a client the identity of a transactional id.
 func (e *Engine) InitTransactional(ctx context.Context, q *broker.InitTransactional) (broker.ProducerID, broker.ProducerEpoch, error) {
 	const op = "init producer"
+	if err := reserved(q.ID, op); err != nil {
+		return -1, -1, err
+	}
 	t, err := e.transacting(q.ID, op)
 	if err != nil {
 		return -1, -1, err

@@ -38,9 +38,11 @@ func (l *lead) describe(v coordinator.View) broker.TransactionDescription {
 		d.Age = time.Duration(max(int64(l.e.host.Clock(uint64(l.shard)))-v.Started, 0)) * time.Millisecond
 	}
 	for _, p := range v.Participants {
-		if p.IsGroup() {
+		switch {
+		case p.IsQueues():
+		case p.IsGroup():
 			d.Groups = append(d.Groups, p.Group)
-		} else {
+		default:
 			d.Partitions = append(d.Partitions, partitionOf(p))
 		}
 	}

@@ -107,6 +107,9 @@ func (a apply) settle(name string, e *coordinator.Ended) {
 		here, r := a.ps.Close(p, e.Decision)
 		return here && r == nil
 	})
+	if a.m.ids.Owes(name) {
+		a.m.owing = append(a.m.owing, name)
+	}
 }
 
 func (a apply) add(c *command.TxnAdd) command.Message {

@@ -31,7 +31,15 @@ func (c Context) coordinator() coordinator.Context {
 
 // Machine holds the transactional ids of one shard.
 type Machine struct {
-	ids *coordinator.Machine
+	ids   *coordinator.Machine
+	owing []string // ids that commands decided for, and that owe somebody the decision
+}
+
+// TakeOwing are the ids for which something was decided since it was last called, and which owe it to participants elsewhere.
+func (m *Machine) TakeOwing() []string {
+	owing := m.owing
+	m.owing = nil
+	return owing
 }
 
 // New is the machine of a shard that has no rows yet.

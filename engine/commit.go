@@ -1,0 +1,174 @@
+package engine
+
+import (
+	"context"
+	"hash/crc32"
+	"time"
+
+	"github.com/tallymq/tallymq/engine/broker"
+	"github.com/tallymq/tallymq/engine/command"
+	"github.com/tallymq/tallymq/txn"
+)
+
+// part is what a transaction does on one shard, in commands that are not too large.
+type part struct {
+	shard  broker.ShardID
+	run    uint64 // of the session's lease, if it settles something
+	pieces []piece
+	bytes  int
+}
+
+// piece is one command's.
+type piece struct {
+	items    []command.QueueSettlement
+	messages []command.QueueMessage
+	payload  []byte
+}
+
+// Commit stores messages and settles deliveries as one decision. What touches one shard is one command there; what touches several
+// is a transaction over them (commitOver).
+func (s *session) Commit(ctx context.Context, t *broker.QueueTransaction) ([]broker.PublishResult, error) {
+	timeout := t.Timeout
+	if timeout <= 0 {
+		timeout = commitTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	parts, results, err := s.parts(ctx, t)
+	if err != nil || len(parts) == 0 {
+		return results, err
+	}
+	bytes := int64(0)
+	for _, p := range parts {
+		if s.e.full(p.shard) && p.bytes > 0 {
+			return nil, broker.Errorf(broker.CodeStorageFull, "commit", shardName(p.shard), "a disk of the shard is at its watermark")
+		}
+		bytes += int64(p.bytes)
+	}
+	if err := s.e.gate.enter(ctx, bytes); err != nil {
+		return nil, broker.Errorf(broker.CodeThrottled, "commit", "session "+s.id.String(), "waiting for room: %w", err)
+	}
+	defer s.e.gate.leave(bytes)
+	if len(parts) == 1 && len(parts[0].pieces) == 1 {
+		err = s.transact(ctx, parts[0])
+	} else {
+		err = s.commitOver(ctx, parts)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return results, nil
+}
+
+// parts sorts what a transaction does by shard, in the order of its publishes and settlements.
+func (s *session) parts(ctx context.Context, t *broker.QueueTransaction) ([]*part, []broker.PublishResult, error) {
+	const op = "commit"
+	if err := s.usable(op); err != nil {
+		return nil, nil, err
+	}
+	var parts []*part
+	of := func(shard broker.ShardID) *part {
+		for _, p := range parts {
+			if p.shard == shard {
+				return p
+			}
+		}
+		parts = append(parts, &part{shard: shard})
+		return parts[len(parts)-1]
+	}
+	results := make([]broker.PublishResult, len(t.Publishes))
+	for i, p := range t.Publishes {
+		m := &p.Message
+		qs, err := s.routed(ctx, m)
+		if err == nil {
+			qs, err = s.there(ctx, qs)
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		if results[i].Queues = len(qs); len(qs) == 0 {
+			continue
+		}
+		stored := appendMessage(nil, m)
+		if len(stored) > messageBytesMax {
+			return nil, nil, broker.Errorf(broker.CodeBatchTooLarge, op, "exchange "+m.Exchange, "%d bytes, at most %d", len(stored), messageBytesMax)
+		}
+		for _, y := range s.parcels(qs, m) {
+			of(y.shard).add(m, stored, y.targets)
+		}
+	}
+	settled := 0
+	for l, items := range s.settlements(t.Settlements) { //lint:sorted each shard has its own part
+		p := of(l.shard)
+		p.run = l.run
+		for len(items) > 0 {
+			n := min(len(items), commitItemsMax)
+			p.room(0).items = append(p.room(0).items, items[:n]...)
+			settled, items = settled+n, items[n:]
+			if len(items) > 0 {
+				p.pieces = append(p.pieces, piece{})
+			}
+		}
+	}
+	if settled < len(t.Settlements) {
+		return nil, nil, broker.Errorf(broker.CodeUnknownDelivery, op, "session "+s.id.String(), "%d of %d deliveries are not the session's", len(t.Settlements)-settled, len(t.Settlements))
+	}
+	return parts, results, nil
+}
+
+// room is the piece that so many bytes go to.
+func (p *part) room(bytes int) *piece {
+	if n := len(p.pieces); n == 0 || len(p.pieces[n-1].payload) > 0 && len(p.pieces[n-1].payload)+bytes > commitBytesMax {
+		p.pieces = append(p.pieces, piece{})
+	}
+	return &p.pieces[len(p.pieces)-1]
+}
+
+func (p *part) add(m *broker.Message, stored []byte, targets []command.QueueTarget) {
+	x := p.room(len(stored))
+	c := publishCommand(m, stored, targets)
+	x.messages = append(x.messages, command.QueueMessage{Targets: targets, Size: c.Size, Priority: c.Priority, ExpirationMs: c.ExpirationMs, MessageID: c.MessageID,
+		Fingerprint: c.Fingerprint, CRC: crc32.Checksum(stored, castagnoli), Length: uint32(len(stored))})
+	x.payload = append(x.payload, stored...)
+	p.bytes += len(stored)
+}
+
+// transact does what touches one shard only: its command is the decision.
+func (s *session) transact(ctx context.Context, p *part) error {
+	x := &p.pieces[0]
+	c := command.QueueTransact{Node: s.id.Node, Run: p.run, Session: s.id.Number, Items: x.items, Messages: x.messages, PayloadLength: uint32(len(x.payload))}
+	out, err := s.e.proposeWith(ctx, p.shard, 0, c.AppendHead(nil), x.payload)
+	return transacted(out, err, p.shard)
+}
+
+// transacted is what a shard answers to QueueTransact and QueuePrepare.
+func transacted(out []byte, err error, shard broker.ShardID) error {
+	const op = "commit"
+	if err != nil {
+		return asBroker(err, op, shardName(shard))
+	}
+	var r command.QueueTransactResult
+	if err := r.Decode(out); err != nil {
+		return broker.Errorf(broker.CodeInternal, op, shardName(shard), "result: %w", err)
+	}
+	switch {
+	case r.Code == broker.CodeQueueRefused:
+		return broker.Errorf(r.Code, op, shardName(shard), "queue %d refused a message, so nothing of the transaction was done", r.Queue)
+	case r.Code == broker.CodeUnknownDelivery:
+		return broker.Errorf(r.Code, op, shardName(shard), "a delivery of queue %d went back meanwhile, so nothing of the transaction was done", r.Queue)
+	case r.Code != broker.CodeNone:
+		return broker.Refuse(r.Code, op, shardName(shard))
+	case r.Refusal != 0: // the transaction was ended meanwhile, which nobody but its time-out does
+		return broker.Errorf(broker.CodeUnavailable, op, shardName(shard), "the transaction was aborted: %v", txn.Code(r.Refusal))
+	}
+	return nil
+}
+
+const (
+	// commitTimeout bounds a commit whose caller gave no bound: some elections.
+	commitTimeout = 30 * time.Second
+	// commitBytesMax is how many bytes of messages one command of a transaction has, but for a single larger one.
+	commitBytesMax = 4 << 20
+	// commitItemsMax is how many settlements one command of a transaction has.
+	commitItemsMax = 16 << 10
+)

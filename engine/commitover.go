@@ -1,0 +1,213 @@
+package engine
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/tallymq/tallymq/engine/broker"
+	"github.com/tallymq/tallymq/engine/command"
+	"github.com/tallymq/tallymq/engine/transaction"
+	"github.com/tallymq/tallymq/txn"
+)
+
+// commitOver commits a transaction whose parts are on several shards, or in several commands. A transactional id of this node
+// stands for it; the shard with the most bytes coordinates.
+//
+// The order, and what a crash after each step leaves:
+//
+//	record the participants  an open transaction that its time-out aborts
+//	prepare on each shard    the same; deliveries are held, messages wait, room is reserved
+//	decide                   the decision, which the coordinator's leader delivers until every shard has it
+//	tell the shards          what is decided is in force there
+//
+// Nothing is told to the client before the decision is applied, and success not before every shard has it, or for too long one
+// has not.
+func (s *session) commitOver(ctx context.Context, parts []*part) error {
+	const op = "commit"
+	e := s.e
+	home := parts[0]
+	for _, p := range parts {
+		if p.bytes > home.bytes {
+			home = p
+		}
+	}
+	if err := e.commitIDs.enter(ctx); err != nil {
+		return broker.Errorf(broker.CodeThrottled, op, "session "+s.id.String(), "waiting for other transactions: %w", err)
+	}
+	defer e.commitIDs.leave()
+	id, err := e.commitID(ctx, home.shard)
+	if err != nil {
+		return err
+	}
+	open, cancel := context.WithTimeout(ctx, commitPrepareTimeout)
+	defer cancel()
+	number, err := s.prepareAll(open, id, parts)
+	if err != nil {
+		s.abort(ctx, id, number, parts)
+		return err
+	}
+	was := id.producer
+	committed, err := id.end(ctx, true)
+	switch {
+	case err != nil: // nobody may use the id again: its transaction may still be open
+		return broker.Errorf(broker.CodeOutcomeUnknown, op, "session "+s.id.String(), "%w", err)
+	case !committed:
+		e.commitIDs.put(id)
+		return broker.Errorf(broker.CodeUnavailable, op, "session "+s.id.String(), "it took so long that it was aborted")
+	}
+	e.tellShards(ctx, id, was.decision(number, txn.Commit), parts)
+	e.commitIDs.put(id)
+	return nil
+}
+
+// abort gives back what the shards hold. The client is told after it, or when it takes long: the time-out would abort, too.
+func (s *session) abort(ctx context.Context, id *commitID, number txn.Number, parts []*part) {
+	done := make(chan struct{})
+	if !s.e.spawn(func(ctx context.Context) {
+		defer close(done)
+		was := id.producer
+		if _, err := id.end(ctx, false); err != nil {
+			return
+		}
+		if number != 0 {
+			s.e.tellShards(ctx, id, was.decision(number, txn.Abort), parts)
+		}
+		s.e.commitIDs.put(id)
+	}) {
+		return
+	}
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
+}
+
+// decision is what a transaction's participants are told: the epoch rises with each (KIP-890).
+func (p producerIdentity) decision(n txn.Number, o txn.Outcome) txn.Decision {
+	return txn.Decision{ProducerID: txn.ProducerID(p.id), Epoch: txn.Epoch(p.epoch) + 1, Number: n, Outcome: o}
+}
+
+// prepareAll records the shards as participants, and has each hold its part.
+func (s *session) prepareAll(ctx context.Context, id *commitID, parts []*part) (txn.Number, error) {
+	const op = "commit"
+	ps := make([]txn.Participant, len(parts))
+	for i, p := range parts {
+		ps[i] = queuesOf(p.shard)
+	}
+	add := s.e.adding(id.name, id.producer.id, id.producer.epoch, broker.ProtocolV2, ps, id.shard)
+	r, err := s.e.add(ctx, id.shard, 0, &add, op)
+	if err != nil {
+		return 0, asUnavailable(err, op, transactional(id.name)) // nothing of it is anywhere, or will be aborted
+	}
+	errs := make(chan error)
+	n := 0
+	for i, p := range parts {
+		if !r.Grants[i].Installed {
+			g := command.TxnGrant{Slot: add.Slot, ProducerID: add.ProducerID, Epoch: add.Epoch, Number: r.Number,
+				Grants: []command.TxnGrantItem{{Participant: add.Participants[i], Earlier: r.Grants[i].Earlier}}}
+			// What is proposed behind it meets it; if it is refused, so is that.
+			s.e.proposeAsync(ctx, p.shard, 0, g.AppendTo(nil), nil, func([]byte, error) {})
+		}
+		for j := range p.pieces {
+			x := &p.pieces[j]
+			c := command.QueuePrepare{ProducerID: add.ProducerID, Epoch: add.Epoch, Number: r.Number, Node: s.id.Node, Run: p.run, Session: s.id.Number,
+				Items: x.items, Messages: x.messages, PayloadLength: uint32(len(x.payload))}
+			n++
+			s.e.proposeAsync(ctx, p.shard, 0, c.AppendHead(nil), x.payload, func(out []byte, err error) {
+				err = transacted(out, err, p.shard)
+				go func() { errs <- err }() // not on the goroutine that applies
+			})
+		}
+	}
+	var failed error
+	for range n {
+		// An unknown outcome here is none of the transaction: it is aborted.
+		if err := <-errs; err != nil && (failed == nil || broker.CodeOf(err) != broker.CodeOutcomeUnknown) {
+			failed = asAborted(err)
+		}
+	}
+	return txn.Number(r.Number), failed
+}
+
+// asAborted says of a part whose outcome is unknown that nothing was done: without it there is no commit.
+func asAborted(err error) error {
+	if broker.CodeOf(err) == broker.CodeOutcomeUnknown {
+		return broker.Errorf(broker.CodeUnavailable, "commit", "", "a shard did not answer, so nothing of the transaction was done: %w", err)
+	}
+	return err
+}
+
+// tellShards brings the decision to the shards that have not taken it with the coordinator's, and acknowledges it for them. The
+// coordinator's leader does the same, later, for what is not acknowledged then.
+func (e *Engine) tellShards(ctx context.Context, id *commitID, d txn.Decision, parts []*part) {
+	ctx, cancel := context.WithTimeout(ctx, commitTellTimeout)
+	defer cancel()
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var taken []txn.Participant
+	for _, p := range parts {
+		if p.shard == id.shard {
+			continue
+		}
+		wg.Add(1)
+		c := command.TxnDecide{Decision: transaction.CommandOf(d), Participants: []command.TxnParticipant{transaction.Command(queuesOf(p.shard))}}
+		e.proposeAsync(ctx, p.shard, 0, c.AppendTo(nil), nil, func(out []byte, err error) {
+			defer wg.Done()
+			var r command.TxnParticipantsResult
+			if err == nil && r.Decode(out) == nil && len(r.Codes) == 1 && r.Here[0] && txn.Code(r.Codes[0]) == txn.None {
+				mu.Lock()
+				defer mu.Unlock()
+				taken = append(taken, queuesOf(p.shard))
+			}
+		})
+	}
+	wg.Wait()
+	if len(taken) > 0 {
+		c := command.TxnAcknowledge{Name: id.name, Number: uint64(d.Number), Participants: transaction.Commands(taken)}
+		e.proposeAsync(e.ctx, id.shard, 0, c.AppendTo(nil), nil, func([]byte, error) {})
+	}
+}
+
+// end decides an id's open transaction, and asks again until it knows. committed: it was; an error: nobody knows.
+func (id *commitID) end(ctx context.Context, commit bool) (committed bool, err error) {
+	c := command.TxnEnd{Name: id.name, Slot: uint32(id.slot), SlotVersion: id.version, ProducerID: id.producer.id, Epoch: id.producer.epoch, Commit: commit,
+		Protocol: uint8(broker.ProtocolV2), Fresh: -1}
+	for {
+		out, err := id.e.propose(ctx, id.shard, 0, c.AppendTo(nil))
+		var r command.TxnProducerResult
+		if err == nil {
+			err = r.Decode(out)
+		}
+		if err != nil {
+			if sleep(ctx, settleAgain); ctx.Err() != nil {
+				return false, err
+			}
+			continue
+		}
+		switch code := txn.Code(r.Refusal); {
+		case code == txn.None:
+			id.producer = producerIdentity{r.ProducerID, r.Epoch}
+			return commit, nil
+		case code == txn.NeedProducerID && c.Fresh < 0:
+			if c.Fresh, _, err = id.e.InitProducer(ctx, broker.Client{}); err != nil {
+				return false, err
+			}
+		case code == txn.InvalidState && commit: // its last transaction was aborted: this one
+			return id.end(ctx, false)
+		default: // nobody but this node's next life does that
+			return false, refusal(r.Refusal, "commit", transactional(id.name))
+		}
+	}
+}
+
+func queuesOf(shard broker.ShardID) txn.Participant { return txn.QueuesParticipant(int32(shard)) }
+
+const (
+	// commitPrepareTimeout bounds the time until all shards hold their parts; commitOpenMax is when the coordinator aborts a
+	// transaction whose node has died: what it holds is nobody's until then.
+	commitPrepareTimeout = 10 * time.Second
+	commitOpenMax        = 20 * time.Second
+	// commitTellTimeout is how long a client waits for shards to take a decision before it is told of it.
+	commitTellTimeout = 5 * time.Second
+)
