@@ -176,7 +176,6 @@ func TestRabbitRefusals(t *testing.T) {
 		code int
 		do   func(*client.Channel) error
 	}{
-		{"tx.select", client.NotImplemented, func(ch *client.Channel) error { return ch.Tx() }},
 		{"x-ordering-key", client.PreconditionFailed, func(ch *client.Channel) error {
 			_, err := ch.QueueDeclare("ordered", true, false, false, false, client.Table{"x-ordering-key": "account"})
 			return err

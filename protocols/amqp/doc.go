@@ -11,7 +11,7 @@
 //
 // It does not decide where messages go or who gets them, and it has no users of its own (Access). Methods of all channels of a connection are handled one
 // after the other: a declaration that waits makes the other channels of that connection wait. Prefetch with global is applied
-// to each consumer. Direct reply-to, x-delayed-message and streams are not offered. A server without Options.Transactions refuses tx.select.
+// to each consumer. Direct reply-to, x-delayed-message and streams are not offered.
 //
 //	socket ─► conn.read ─► connection.Connection ─► method, publish ─► broker.QueueSession
 //	socket ◄─ conn.write ◄─ connection.Connection ◄─ channel.Channel ◄─ Done, Deliver

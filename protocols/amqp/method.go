@@ -33,9 +33,6 @@ func (c *conn) do(ch *openChannel, e connection.Event) *wire.Error {
 	case *wire.ConfirmSelect:
 		return c.selectMode(ch, channel.Confirming, m.ID(), m.NoWait, &wire.ConfirmSelectOk{})
 	case *wire.TxSelect:
-		if !c.server.txs {
-			return wire.Errorf(wire.NotImplemented, m.ID(), "transactions are not implemented")
-		}
 		return c.selectMode(ch, channel.Transactions, m.ID(), false, &wire.TxSelectOk{})
 	case *wire.TxCommit:
 		return c.commit(ch)

@@ -11,8 +11,6 @@ import (
 type Options struct {
 	// Queues answers. Required.
 	Queues broker.Queues
-	// Transactions: Queues decides tx.commit. Without, tx.select is refused with NOT_IMPLEMENTED, which ends the connection.
-	Transactions bool
 	// Access says who may do what. Nil: Guest.
 	Access Access
 	// Version is the product's, told to clients.

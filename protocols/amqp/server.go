@@ -20,7 +20,6 @@ var ErrServerClosed = errors.New("amqp server closed")
 type Server struct {
 	queues   broker.Queues
 	access   Access
-	txs      bool
 	log      *slog.Logger
 	limits   Limits
 	version  string
@@ -56,7 +55,7 @@ func NewServer(o Options) (*Server, error) {
 		o.Access = Guest{}
 	}
 	s := &Server{
-		queues: o.Queues, access: o.Access, txs: o.Transactions, log: o.Logger, limits: o.Limits.withDefaults(), version: o.Version,
+		queues: o.Queues, access: o.Access, log: o.Logger, limits: o.Limits.withDefaults(), version: o.Version,
 		listeners: map[net.Listener]struct{}{}, conns: map[*conn]struct{}{},
 	}
 	s.room = newRoom(s.limits.NodeBytesMax)

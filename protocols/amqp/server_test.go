@@ -34,7 +34,7 @@ func start(t *testing.T, limits Limits) *world {
 		t.Fatal(err)
 	}
 	b := amqptest.New()
-	s, err := NewServer(Options{Queues: b, Transactions: true, Version: "test", Limits: limits})
+	s, err := NewServer(Options{Queues: b, Version: "test", Limits: limits})
 	if err != nil {
 		t.Fatal(err)
 	}
