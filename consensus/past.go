@@ -55,9 +55,11 @@ func (h *Host) readPast(shard, replica uint64) (past, error) {
 	}
 	p.lastIndex = p.snapshot.Index
 	state, err := h.logdb.ReadRaftState(shard, replica, p.snapshot.Index)
+	// It may have died before it ever saved a state: then there is none, and nothing is missing.
 	if err != nil && !errors.Is(err, raftio.ErrNoSavedLog) {
 		return p, fmt.Errorf("read raft state: %w", err)
 	}
+	err = nil
 	first := max(state.FirstIndex, 1)
 	if state.EntryCount > 0 {
 		p.lastIndex = max(p.lastIndex, state.FirstIndex+state.EntryCount-1)

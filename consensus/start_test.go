@@ -220,3 +220,19 @@ func TestNodeRPC(t *testing.T) {
 		t.Fatal(got, err)
 	}
 }
+
+// A node that died right after a replica of it was made, before Raft saved anything, starts that replica again.
+func TestABootstrapRecordIsAllThereIs(t *testing.T) {
+	c := newCluster(t, 1)
+	n := c.nodes[0]
+	n.start()
+	if err := n.journal.SaveBootstrapInfo(testShard, uint64(n.id), raftpb.NewBootstrapInfo(false, raftpb.OnDiskStateMachine, c.members(1))); err != nil {
+		t.Fatal(err)
+	}
+	n.stop()
+	n.start()
+	n.host.SetPlacement(testShard, c.placement(1))
+	n.startReplica(c.members(1))
+	c.leader()
+	n.mustPropose("a")
+}
