@@ -185,6 +185,7 @@ func (s *session) Settle(_ context.Context, items []broker.Settlement, done func
 		done(nil)
 		return
 	}
+	s.settles(1)
 	w := &settling{s: s, waiting: len(byLease), done: done}
 	leases := slices.SortedFunc(maps.Keys(byLease), func(a, b *lease) int { return int(int64(a.shard) - int64(b.shard)) })
 	for _, l := range leases {
@@ -247,6 +248,7 @@ func (w *settling) answered(err error) {
 	last, err := w.waiting == 0, w.err
 	w.mu.Unlock()
 	if last {
+		w.s.settles(-1)
 		w.done(err)
 	}
 }

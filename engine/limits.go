@@ -137,6 +137,9 @@ const (
 	// exclusiveWait is how long an exclusive queue may be in the catalog before its session has created it on its shard.
 	exclusiveWait = time.Minute
 
+	// closeSettlesMax is how long a session's end waits for what it settled to be in force.
+	closeSettlesMax = 5 * time.Second
+
 	// settleAgain is the pause before a settlement that could not be told is told again.
 	settleAgain = 50 * time.Millisecond
 

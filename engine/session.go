@@ -29,6 +29,8 @@ type session struct {
 	consumers map[broker.ConsumerID]*consumer
 	getters   map[getter]broker.ConsumerID
 	exclusive []*catalog.Queue // that it declared
+	settling  int              // calls of Settle that are on their way
+	settled   chan struct{}    // closed when none is; nil: nobody waits
 }
 
 // getter is a channel as one that gets from a queue.
@@ -156,8 +158,9 @@ func (s *session) lives(l *lease, op string) error {
 	return err
 }
 
-// Close ends the session.
+// Close ends the session, after what it settled is in force: who closes in good order has acknowledged for good.
 func (s *session) Close(ctx context.Context) {
+	s.awaitSettled(ctx)
 	leases, ok := s.stop(errClosed)
 	if !ok {
 		return
@@ -170,6 +173,37 @@ func (s *session) Close(ctx context.Context) {
 		if err := s.e.forgetQueue(ctx, q); err != nil {
 			s.e.log.Warn("exclusive queue of a closed connection not deleted yet", "queue", q.Spec.Name, "err", err)
 		}
+	}
+}
+
+// settles counts calls of Settle that are on their way.
+func (s *session) settles(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.settling += n; s.settling == 0 && s.settled != nil {
+		close(s.settled)
+		s.settled = nil
+	}
+}
+
+// awaitSettled waits, but not for long, until none is.
+func (s *session) awaitSettled(ctx context.Context) {
+	s.mu.Lock()
+	if s.settling == 0 || s.ended != nil {
+		s.mu.Unlock()
+		return
+	}
+	if s.settled == nil {
+		s.settled = make(chan struct{})
+	}
+	done := s.settled
+	s.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, closeSettlesMax)
+	defer cancel()
+	select {
+	case <-done:
+	case <-ctx.Done():
+	case <-s.e.ctx.Done():
 	}
 }
 

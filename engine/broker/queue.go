@@ -44,8 +44,8 @@ type QueueSession interface {
 	// nothing, for ever. CodeQueueRefused when a queue refuses a message, CodeUnknownDelivery when a delivery is not the session's any more;
 	// then nothing happened. CodeOutcomeUnknown: it is or will be one or the other.
 	Commit(ctx context.Context, t *QueueTransaction) ([]PublishResult, error)
-	// Close ends the session: its consumers go, what they hold returns, exclusive queues are deleted. It returns when that
-	// is proposed; lost is not called any more. Calls after it are refused with CodeSessionLost.
+	// Close ends the session: what it settled comes into force first, if that does not take long; its consumers go, what they
+	// hold returns, exclusive queues are deleted. It returns when that is proposed; lost is not called any more. Calls after it are refused with CodeSessionLost.
 	Close(ctx context.Context)
 }
 
