@@ -27,8 +27,21 @@ func (s *session) DeclareQueue(ctx context.Context, q broker.QueueSpec) (broker.
 	if err != nil {
 		return broker.QueueStatus{}, err
 	}
+	for range changeTriesMax {
+		st, err := s.declare(ctx, q, settings)
+		if broker.CodeOf(err) != broker.CodeUnknownQueue {
+			return st, err
+		}
+		// The one that was there has ended, with its last consumer, say, and is out of the catalog by now.
+	}
+	return broker.QueueStatus{}, broker.Errorf(broker.CodeUnavailable, op, res, "it ends each time it is declared")
+}
+
+// declare declares a queue once. CodeUnknownQueue: one of this name was there, and ends.
+func (s *session) declare(ctx context.Context, q broker.QueueSpec, settings *queueSettings) (broker.QueueStatus, error) {
+	op, res := "declare queue", "queue "+q.Name
 	made := false
-	err = s.change(ctx, op, res, func(v *catalog.View) (command.Message, error) {
+	err := s.change(ctx, op, res, func(v *catalog.View) (command.Message, error) {
 		if old, ok := v.Queue(s.host, q.Name); ok {
 			if err := s.owns(old, op); err != nil {
 				return nil, err
@@ -103,10 +116,25 @@ func (s *session) create(ctx context.Context, q *catalog.Queue, settings *queueS
 }
 
 // createQueue makes the shard own a queue. What fails here is made good by the shard's leader, which reconciles with the catalog.
+// One that the shard had, and that has ended, leaves the catalog: CodeUnknownQueue.
 func (e *Engine) createQueue(ctx context.Context, q *catalog.Queue, s *queueSettings) error {
+	op, res := "declare queue", "queue "+q.Spec.Name
 	c := command.QueueCreate{Queue: uint64(q.ID), Host: q.Host, Name: q.Spec.Name, Config: s.config}
-	if _, err := e.propose(ctx, q.Shard, 0, c.AppendTo(nil)); err != nil {
-		return broker.Errorf(broker.CodeOutcomeUnknown, "declare queue", "queue "+q.Spec.Name, "it is declared; its shard follows: %w", err)
+	out, err := e.propose(ctx, q.Shard, 0, c.AppendTo(nil))
+	if err != nil {
+		return broker.Errorf(broker.CodeOutcomeUnknown, op, res, "it is declared; its shard follows: %w", err)
+	}
+	var r command.QueueResult
+	switch err := r.Decode(out); {
+	case err != nil:
+		return broker.Errorf(broker.CodeInternal, op, res, "result: %w", err)
+	case r.Code == broker.CodeUnknownQueue:
+		if err := e.forgetQueue(ctx, q); err != nil {
+			return err
+		}
+		return broker.Errorf(r.Code, op, res, "no queue '%s' in vhost '%s'", q.Spec.Name, q.Host)
+	case r.Code != broker.CodeNone:
+		return broker.Refuse(r.Code, op, res)
 	}
 	return nil
 }

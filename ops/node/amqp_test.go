@@ -168,6 +168,30 @@ func TestRabbitDeletesWhatIsGoing(t *testing.T) {
 	}
 }
 
+// A queue that goes with its last consumer may be declared again in that very moment.
+func TestRabbitDeclaresWhatIsGoing(t *testing.T) {
+	c := newServers(t, 1, nil)
+	r := newRabbit(t, c.nodes[0])
+	for i := range 20 {
+		declare := func(ch *client.Channel) {
+			t.Helper()
+			if _, err := ch.QueueDeclare("phoenix", true, true, false, false, nil); err != nil {
+				t.Fatalf("round %d: %v", i, err)
+			}
+		}
+		consumer := newRabbit(t, c.nodes[0])
+		declare(consumer.ch)
+		_, err := consumer.ch.Consume("phoenix", "", false, false, false, false, nil)
+		if err != nil {
+			t.Fatalf("round %d: %v", i, err)
+		}
+		closed := make(chan error, 1)
+		go func() { closed <- consumer.conn.Close() }()
+		declare(r.ch)
+		r.must(<-closed)
+	}
+}
+
 // What is not there is refused in the protocol's own terms.
 func TestRabbitRefusals(t *testing.T) {
 	c := newServers(t, 1, nil)
