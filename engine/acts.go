@@ -21,6 +21,10 @@ var (
 	actGrantOrphaned        = point.NewAct("engine/grant-orphaned")         // the coordinator moves between a participant and its grant
 	actDecisionOrphaned     = point.NewAct("engine/decision-orphaned")      // the coordinator moves between a decision and its delivery
 	actAcknowledgedOrphaned = point.NewAct("engine/acknowledged-orphaned")  // the coordinator moves between a delivery and its acknowledgement
+	actPartsPrepared        = point.NewAct("engine/parts-prepared")         // all shards hold their parts of a commit, nothing is decided
+	actShardsTold           = point.NewAct("engine/shards-told")            // a commit is decided, the other shards are not told yet
+	actPartLost             = point.NewAct("engine/part-lost")              // nobody hears whether a shard holds its part of a commit
+	actQueuesFold           = point.NewAct("engine/queues-fold")            // heads and chunks of queues are written early
 	actKeysFew              = point.NewAct("engine/keys-few")               // a pass of compaction has room for few keys
 	actSliceSmall           = point.NewAct("engine/slice-small")            // a command of a pass of compaction is small
 	actBarrierLate          = point.NewAct("engine/barrier-late")           // a read waits before it asks for the read index

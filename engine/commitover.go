@@ -47,6 +47,7 @@ func (s *session) commitOver(ctx context.Context, parts []*part) error {
 		s.abort(ctx, id, number, parts)
 		return err
 	}
+	actPartsPrepared.Pause(actWaitLong)
 	was := id.producer
 	committed, err := id.end(ctx, true)
 	switch {
@@ -115,7 +116,9 @@ func (s *session) prepareAll(ctx context.Context, id *commitID, parts []*part) (
 				Items: x.items, Messages: x.messages, PayloadLength: uint32(len(x.payload))}
 			n++
 			s.e.proposeAsync(ctx, p.shard, 0, c.AppendHead(nil), x.payload, func(out []byte, err error) {
-				err = transacted(out, err, p.shard)
+				if err = transacted(out, err, p.shard); err == nil && actPartLost.Now() {
+					err = broker.Refuse(broker.CodeOutcomeUnknown, op, shardName(p.shard))
+				}
 				go func() { errs <- err }() // not on the goroutine that applies
 			})
 		}
@@ -143,6 +146,7 @@ func asAborted(err error) error {
 func (e *Engine) tellShards(ctx context.Context, id *commitID, d txn.Decision, parts []*part) {
 	ctx, cancel := context.WithTimeout(ctx, commitTellTimeout)
 	defer cancel()
+	actShardsTold.Pause(actWaitLong)
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	var taken []txn.Participant

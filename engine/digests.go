@@ -1,15 +1,28 @@
 package engine
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"io"
 	"maps"
 	"slices"
 
 	"github.com/tallymq/tallymq/engine/broker"
+	"github.com/tallymq/tallymq/engine/catalog"
 	"github.com/tallymq/tallymq/engine/keyspace"
+	"github.com/tallymq/tallymq/engine/queueing"
 )
+
+// ofQueues says whether a row is of the machine of queues, but for the names, which are the same whenever they are written.
+func ofQueues(key []byte) bool {
+	switch key[0] {
+	case keyspace.TableQueue, keyspace.TableChunk, keyspace.TableQueueDelta, keyspace.TableQueueHolder:
+		return true
+	}
+	return bytes.Equal(key, keyspace.MachineKey(keyspace.MachineQueueing))
+}
 
 // ReplicaDigest is what one replica of this node holds at an index: replicas of a shard that
 // are at the same index have the same sum, or one of them is wrong.
@@ -40,7 +53,8 @@ func (e *Engine) Digests() ([]ReplicaDigest, error) {
 }
 
 // digest folds the rows of one view. Reverse rows are no replicated state: each replica
-// cleans them when it likes.
+// cleans them when it likes. Queues write what they are when they like, too, as rows or as the commands since: what they are
+// is folded.
 func (r *replica) digest() (ReplicaDigest, error) {
 	v, err := r.rows.View()
 	if err != nil {
@@ -49,13 +63,19 @@ func (r *replica) digest() (ReplicaDigest, error) {
 	h := fnv.New64a()
 	length := func(b []byte) []byte { return []byte{byte(len(b) >> 16), byte(len(b) >> 8), byte(len(b))} }
 	err = v.Scan(nil, nil, func(key, value []byte) bool {
-		if key[0] != keyspace.TableReverse {
+		if key[0] != keyspace.TableReverse && !ofQueues(key) {
 			for _, b := range [][]byte{length(key), key, length(value), value} {
 				h.Write(b) // never fails
 			}
 		}
 		return true
 	})
+	if err == nil && r.shard != catalog.CatalogShard {
+		var m *queueing.Machine
+		if m, err = queueing.Load(v); err == nil {
+			_, _ = io.WriteString(h, m.Describe())
+		}
+	}
 	d := ReplicaDigest{Shard: r.shard, Replica: r.id, Index: v.Applied(), Sum: h.Sum64()}
 	return d, errors.Join(err, v.Close())
 }

@@ -135,6 +135,9 @@ func (r *replica) Apply(b *consensus.ApplyBatch) error {
 	var queues queueing.Effects
 	var failed error
 	if r.parts != nil {
+		if actQueuesFold.Now() {
+			r.lines.FoldNext()
+		}
 		queues, failed = r.lines.Flush(batch, r.rows)
 		effects = r.parts.Flush(batch)
 	}

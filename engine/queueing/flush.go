@@ -81,16 +81,20 @@ func (m *Machine) Flush(w keyspace.Writer, r keyspace.Reader) (Effects, error) {
 	if err := m.names.flush(w, r, c.last); err != nil {
 		return effects, err
 	}
-	if c.commands < m.foldAt && c.bytes < foldBytes {
+	if c.commands < m.foldAt && c.bytes < foldBytes && !m.foldsNext {
 		for i := range c.rows {
 			w.Set(keyspace.AppendQueueDeltaKey(nil, c.rows[i].index, c.rows[i].position), c.rows[i].value.b)
 		}
 		c.rows = nil
 		return effects, nil
 	}
+	m.foldsNext = false
 	m.fold(w)
 	return effects, nil
 }
+
+// FoldNext lets the next Flush that has something to write heads and chunks: when that happens is each replica's own.
+func (m *Machine) FoldNext() { m.foldsNext = true }
 
 // fold writes heads and chunks that changed, and deletes the deltas.
 func (m *Machine) fold(w keyspace.Writer) {

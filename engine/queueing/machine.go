@@ -48,11 +48,12 @@ type Machine struct {
 	holders   participant.Queues       // transactions over several shards
 	held      map[txn.ProducerID]*hold // what the open ones cover
 
-	names   names
-	changed changes
-	effects Effects
-	foldAt  int  // commands
-	replays bool // Load applies deltas: nothing is written or told
+	names     names
+	changed   changes
+	effects   Effects
+	foldAt    int  // commands
+	foldsNext bool // whatever foldAt says
+	replays   bool // Load applies deltas: nothing is written or told
 }
 
 // lease is a node's right to have consumers here.

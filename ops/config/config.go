@@ -12,6 +12,7 @@ type Config struct {
 	KafkaListen    string `name:"kafka-listen" default:"127.0.0.1:9092" help:"Address to listen on for Kafka clients. There is no authentication yet: listen beyond loopback only on a trusted network."`
 	KafkaAdvertise string `name:"kafka-advertise" help:"host:port told to Kafka clients. Default: the listen address, with the host name for an unspecified one."`
 	AMQPListen     string `name:"amqp-listen" default:"127.0.0.1:5672" help:"Address to listen on for AMQP 0-9-1 clients, as user guest; empty or off: none. Listen beyond loopback only on a trusted network."`
+	AMQPGuestFrom  string `name:"amqp-guest-from" default:"loopback" enum:"loopback,anywhere" help:"Where user guest may come from: loopback, or anywhere, which is for trusted networks only."`
 	AdminListen    string `name:"admin-listen" default:"127.0.0.1:8080" help:"Address of the admin HTTP server: /healthz, /readyz, /metrics, /v1/..."`
 	RaftListen     string `name:"raft-listen" default:"127.0.0.1:7092" help:"host:port of Raft between nodes. It must be reachable by the other nodes under exactly this name, and never change."`
 	RPCListen      string `name:"rpc-listen" default:"127.0.0.1:7093" help:"host:port of node-to-node calls; what --join of other nodes names."`
@@ -29,6 +30,7 @@ type Config struct {
 	OffsetsRetention           time.Duration `name:"offsets-retention" default:"168h" help:"How long an empty group's offsets are kept."`
 	ProducerIDExpiry           time.Duration `name:"producer-id-expiry" default:"24h" help:"How long an idle producer's sequence numbers are remembered."`
 	GroupInitialRebalanceDelay time.Duration `name:"group-initial-rebalance-delay" default:"3s" help:"How long a new group waits for more members."`
+	ConsumerLease              time.Duration `name:"consumer-lease" default:"20s" help:"How long AMQP consumers of a node that is cut off keep what they hold; the node ends their connections a quarter of it earlier."`
 
 	SegmentBytes      ByteSize `name:"journal-segment-bytes" default:"256MiB" help:"Size of one journal segment."`
 	JournalCacheBytes ByteSize `name:"journal-cache-bytes" default:"256MiB" help:"Recent payloads kept in memory for consumers near the log's end."`

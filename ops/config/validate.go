@@ -84,6 +84,7 @@ func (c *Config) Validate() error {
 		{"offsets-retention", c.OffsetsRetention, time.Minute},
 		{"producer-id-expiry", c.ProducerIDExpiry, time.Minute},
 		{"group-initial-rebalance-delay", c.GroupInitialRebalanceDelay, 0},
+		{"consumer-lease", c.ConsumerLease, time.Second},
 		{"connection-max-idle", c.ConnectionMaxIdle, time.Second},
 		{"raft-rtt", c.RTT, time.Millisecond},
 		{"shutdown-timeout", c.ShutdownTime, time.Second},

@@ -21,7 +21,7 @@ func (n *Node) serveAMQP(fx Effects) error {
 	if err != nil {
 		return fmt.Errorf("amqp-listen: %w", err)
 	}
-	n.AMQP, err = amqp.NewServer(amqp.Options{Queues: n.Engine, Version: Version, Logger: n.log.With("part", "amqp"), Limits: amqp.Limits{
+	n.AMQP, err = amqp.NewServer(amqp.Options{Queues: n.Engine, Access: amqp.Guest{Anywhere: cfg.AMQPGuestFrom == "anywhere"}, Version: Version, Logger: n.log.With("part", "amqp"), Limits: amqp.Limits{
 		ConnectionsMax: cfg.MaxConnections, NodeBytesMax: max(int64(cfg.InflightBytes), amqpInflightMin)}})
 	if err != nil {
 		return errors.Join(err, l.Close())

@@ -32,13 +32,15 @@ type Access interface {
 	Allow(user, host string, p Permission, resource string) bool
 }
 
-// Guest is the access of a server without users: guest, with RabbitMQ's default password, from this machine only.
-type Guest struct{}
+// Guest is the access of a server without users: guest, with RabbitMQ's default password.
+type Guest struct {
+	Anywhere bool // guest comes from other machines, too (RabbitMQ: loopback_users.guest = false)
+}
 
 const guest = "guest"
 
-// Login admits guest from a loopback address.
-func (Guest) Login(_ context.Context, c connection.Credentials, address string) (string, error) {
+// Login admits guest, from a loopback address or anywhere.
+func (g Guest) Login(_ context.Context, c connection.Credentials, address string) (string, error) {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
 		host = address
@@ -46,7 +48,7 @@ func (Guest) Login(_ context.Context, c connection.Credentials, address string) 
 	switch ip := net.ParseIP(host); {
 	case c.User != guest || subtle.ConstantTimeCompare(c.Secret, []byte(guest)) != 1:
 		return "", errors.New("no such user, or another password")
-	case ip == nil || !ip.IsLoopback():
+	case !g.Anywhere && (ip == nil || !ip.IsLoopback()):
 		return "", errors.New("guest comes from this machine only")
 	}
 	return guest, nil
