@@ -24,6 +24,7 @@ import (
 // Ports of every node.
 const (
 	kafkaPort = 9092
+	amqpPort  = 5672
 	raftPort  = 7092
 	rpcPort   = 7093
 )
@@ -129,6 +130,9 @@ func (c *Cluster) Seeds() []string {
 	return seeds
 }
 
+// AMQP is the address of a node for clients of RabbitMQ.
+func AMQP(name string) string { return fmt.Sprintf("%s:%d", name, amqpPort) }
+
 // ended notes why a node stopped or did not start. One whose rows are damaged, or every copy of
 // its identity, asks its operator for an empty data-dir (docs/OPERATIONS.md), and gets it before its next start.
 func (c *Cluster) ended(name string, err error) {
@@ -195,8 +199,8 @@ func (c *Cluster) config(name string) *config.Config {
 	cfg := &config.Config{
 		DataDir: "/data", DataShards: 2, DefaultPartitions: 2, AutoCreateTopics: true,
 		RetentionCheckInterval: 10 * time.Second, CompactionCheckInterval: 2 * time.Second, OffsetsRetention: time.Hour, ProducerIDExpiry: time.Hour,
-		GroupInitialRebalanceDelay: time.Second,
-		SegmentBytes:               1 << 20, JournalCacheBytes: 1 << 20, RowCacheBytes: 1 << 20, MemtableBytes: 1 << 20,
+		GroupInitialRebalanceDelay: time.Second, ConsumerLease: 6 * time.Second,
+		SegmentBytes: 1 << 20, JournalCacheBytes: 1 << 20, RowCacheBytes: 1 << 20, MemtableBytes: 1 << 20,
 		ReserveBytes: 1 << 20, MaxRequestBytes: 1 << 20, InflightBytes: 4 << 20, ReadingBytes: 4 << 20,
 		SnapshotBytes: 4 << 20, LogKeepBytes: 8 << 20, ScrubBytesPerSec: 1 << 20,
 		MaxConnections: 100, ConnectionMaxIdle: 10 * time.Minute, RTT: 20 * time.Millisecond, ShutdownTime: 10 * time.Second,
@@ -211,6 +215,7 @@ func (c *Cluster) config(name string) *config.Config {
 	}
 	cfg.KafkaListen = fmt.Sprintf("%s:%d", name, kafkaPort)
 	cfg.KafkaAdvertise = cfg.KafkaListen
+	cfg.AMQPListen, cfg.AMQPGuestFrom = AMQP(name), "anywhere"
 	if c.o.Config != nil {
 		c.o.Config(cfg)
 	}

@@ -45,6 +45,7 @@ var Own = append([]World{
 	{"rot", narrow, "TestAJournalRots"},
 	{"install", narrow, "TestAReplicaComesBackBySnapshot"},
 	{"compaction", narrow, "TestACompactedLog"},
+	{"queues", narrow, "TestQueuesSurviveThePlan"},
 }, Wide...)
 
 // A Binary is the test binary of a world, built with the overlay.

@@ -1,0 +1,434 @@
+package narrow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	client "github.com/rabbitmq/amqp091-go"
+
+	"github.com/tallymq/tallymq/simtest"
+	"github.com/tallymq/tallymq/simtest/check"
+	"github.com/tallymq/tallymq/simtest/cluster"
+)
+
+// The queues: publishers fill the first; movers take from it into the next two, in transactions; workers take from the second.
+var queues = []string{"in", "ledger", "notice"}
+
+// rabbits are clients of RabbitMQ, and what they saw.
+type rabbits struct {
+	*narrow
+	h    check.QueueHistory
+	stop chan struct{}
+}
+
+// rabbit is one client process, connection after connection.
+type rabbit struct {
+	x    *rabbits
+	p    *simtest.Process
+	rng  *rand.Rand
+	name string
+	runs int
+	sent int // publishes, ever
+}
+
+// begin starts a client that runs f with a connection after the other until the world's clients are to stop.
+func (x *rabbits) begin(name string, f func(r *rabbit, c *client.Connection) error) <-chan error {
+	x.mu.Lock()
+	x.clients++
+	p := x.w.Process(fmt.Sprintf("%s%d", name, x.clients))
+	x.mu.Unlock()
+	return p.Start(func() error {
+		r := &rabbit{x: x, p: p, rng: x.w.Rand(p.Name()), name: p.Name()}
+		for !stopped(x.stop, time.Duration(r.rng.Int64N(int64(200*time.Millisecond)))) {
+			c, err := r.dial()
+			if err != nil {
+				continue
+			}
+			r.runs++
+			err = f(r, c)
+			if os.Getenv("TALLYMQ_SIM_LOG") != "" {
+				fmt.Fprintf(os.Stderr, "%v %s: %v\n", x.w.Now(), r.name, err)
+			}
+			c.Close()
+		}
+		return nil
+	})
+}
+
+// dial connects to some node.
+func (r *rabbit) dial() (*client.Connection, error) {
+	node := r.x.c.Names[r.rng.IntN(len(r.x.c.Names))]
+	return client.DialConfig("amqp://guest:guest@"+cluster.AMQP(node)+"/", client.Config{
+		Heartbeat: 2 * time.Second, Locale: "en_US",
+		Dial: func(network, addr string) (net.Conn, error) {
+			ctx, cancel := timeout(3 * time.Second)
+			defer cancel()
+			c, err := r.p.Host.Dial(ctx, network, addr)
+			if err != nil {
+				return nil, err
+			}
+			return c, c.SetDeadline(time.Now().Add(5 * time.Second)) // of the handshake: the client lifts it
+		}})
+}
+
+// session is one channel's name in the history.
+func (r *rabbit) session() string { return fmt.Sprintf("%s/%d", r.name, r.runs) }
+
+// publish notes a publish, and gives its place and what to send.
+func (r *rabbit) publish(queue, value string, tx int) (at int, p client.Publishing) {
+	r.sent++
+	r.x.mu.Lock()
+	defer r.x.mu.Unlock()
+	r.x.h.Publishes = append(r.x.h.Publishes, check.Publish{Span: check.Span{Call: r.x.w.Now(), Return: 1 << 62}, Publisher: r.session(), Sequence: r.sent,
+		Queue: queue, Value: value, Outcome: check.Unknown, Transaction: tx})
+	return len(r.x.h.Publishes) - 1, client.Publishing{DeliveryMode: client.Persistent, MessageId: value, Body: []byte(value)}
+}
+
+// given notes a delivery. What a message says is what it is called.
+func (r *rabbit) given(queue string, d *client.Delivery, since time.Duration, final bool) string {
+	r.x.mu.Lock()
+	defer r.x.mu.Unlock()
+	value := string(d.Body)
+	if d.MessageId != value || d.RoutingKey != queue {
+		r.x.w.Anomaly("phantom-message", queue, "%s was given %q with the id %q and the key %q", r.name, value, d.MessageId, d.RoutingKey)
+	}
+	r.x.h.Deliveries = append(r.x.h.Deliveries, check.Delivery{At: r.x.w.Now(), Since: since, Consumer: r.session(), Queue: queue, Value: value, Redelivered: d.Redelivered, Final: final})
+	return value
+}
+
+func (r *rabbit) removed(queue, value string, tx int) {
+	r.x.mu.Lock()
+	defer r.x.mu.Unlock()
+	r.x.h.Removals = append(r.x.h.Removals, check.Removal{At: r.x.w.Now(), Queue: queue, Value: value, Transaction: tx})
+}
+
+// publisher publishes with confirms, some at a time.
+func publisher(r *rabbit, c *client.Connection) error {
+	ch, err := c.Channel()
+	if err != nil {
+		return err
+	}
+	if err := ch.Confirm(false); err != nil {
+		return err
+	}
+	for !stopped(r.x.stop, time.Duration(r.rng.Int64N(int64(200*time.Millisecond)))) {
+		var waiting []*client.DeferredConfirmation
+		var places []int
+		for range 1 + r.rng.IntN(3) {
+			at, p := r.publish("in", fmt.Sprintf("%s-%d", r.name, r.sent), -1)
+			d, err := ch.PublishWithDeferredConfirm("", "in", true, false, p)
+			if err != nil {
+				return err
+			}
+			waiting, places = append(waiting, d), append(places, at)
+		}
+		for i, d := range waiting {
+			select {
+			case <-d.Done():
+			case <-time.After(10 * time.Second):
+				return errors.New("no confirm")
+			}
+			r.x.mu.Lock()
+			if p := &r.x.h.Publishes[places[i]]; d.Acked() {
+				p.Outcome, p.Return = check.OK, r.x.w.Now()
+				r.x.acks++
+			}
+			r.x.mu.Unlock()
+		}
+	}
+	return nil
+}
+
+// mover takes messages from "in" into the others, in transactions, and now and then rolls one back, drops its channel, or dies.
+func mover(r *rabbit, c *client.Connection) error {
+	ch, err := c.Channel()
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(ch.Qos(1+r.rng.IntN(5), 0, false), ch.Tx()); err != nil {
+		return err
+	}
+	since := r.x.w.Now()
+	ds, err := ch.Consume("in", "", false, false, false, false, nil)
+	if err != nil {
+		return err
+	}
+	for !stopped(r.x.stop, 0) {
+		var taken []client.Delivery
+		for n := 1 + r.rng.IntN(3); len(taken) < n; {
+			select {
+			case d, open := <-ds:
+				if !open {
+					return errors.New("the deliveries ended")
+				}
+				r.given("in", &d, since, false)
+				taken = append(taken, d)
+				continue
+			case <-time.After(200 * time.Millisecond):
+			}
+			break
+		}
+		if len(taken) == 0 {
+			continue
+		}
+		switch r.rng.IntN(30) {
+		case 0:
+			return nil // what it has goes back
+		case 1:
+			_ = ch.Close()
+			return nil
+		}
+		if err := r.move(ch, taken); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// move is one transaction.
+func (r *rabbit) move(ch *client.Channel, taken []client.Delivery) error {
+	r.x.mu.Lock()
+	tx := len(r.x.h.Transactions)
+	r.x.h.Transactions = append(r.x.h.Transactions, check.QueueTransaction{Span: check.Span{Call: r.x.w.Now(), Return: 1 << 62}, Client: r.session(), Outcome: check.Unknown})
+	r.x.mu.Unlock()
+	ended := func(o check.Outcome) {
+		r.x.mu.Lock()
+		defer r.x.mu.Unlock()
+		t := &r.x.h.Transactions[tx]
+		t.Outcome, t.Return = o, r.x.w.Now()
+	}
+	for i := range taken {
+		value := string(taken[i].Body)
+		for _, q := range queues[1:] {
+			_, p := r.publish(q, fmt.Sprintf("%s>%s-%d", value, r.name, r.sent), tx)
+			if err := ch.Publish("", q, true, false, p); err != nil {
+				ended(check.Failed) // commit was not asked for
+				return err
+			}
+		}
+		r.removed("in", value, tx)
+		if err := taken[i].Ack(false); err != nil {
+			ended(check.Failed)
+			return err
+		}
+	}
+	if r.rng.IntN(6) == 0 {
+		ended(check.Failed)
+		if err := ch.TxRollback(); err != nil {
+			return err
+		}
+		return r.move(ch, taken) // they are its as before
+	}
+	err := ch.TxCommit()
+	var refused *client.Error
+	switch {
+	case err == nil:
+		ended(check.OK)
+	case errors.As(err, &refused) && refused.Code == client.PreconditionFailed:
+		ended(check.Failed)
+	}
+	return err
+}
+
+// worker takes from "ledger", and acknowledges, rejects or gives back.
+func worker(r *rabbit, c *client.Connection) error {
+	ch, err := c.Channel()
+	if err != nil {
+		return err
+	}
+	if err := ch.Qos(1+r.rng.IntN(10), 0, false); err != nil {
+		return err
+	}
+	since := r.x.w.Now()
+	ds, err := ch.Consume("ledger", "", false, false, false, false, nil)
+	if err != nil {
+		return err
+	}
+	for !stopped(r.x.stop, 0) {
+		select {
+		case d, open := <-ds:
+			if !open {
+				return errors.New("the deliveries ended")
+			}
+			value := r.given("ledger", &d, since, false)
+			switch n := r.rng.IntN(20); {
+			case n < 8:
+				r.removed("ledger", value, -1)
+				err = d.Ack(false)
+			case n < 10:
+				r.removed("ledger", value, -1)
+				err = d.Reject(false)
+			case n < 16:
+				err = d.Nack(false, true)
+			case n == 16:
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+	return nil
+}
+
+// declare makes the queues, however long that takes.
+func (x *rabbits) declare() {
+	p := x.w.Process("declarer")
+	r := &rabbit{x: x, p: p, rng: x.w.Rand("declarer"), name: "declarer"}
+	_ = p.Await(p.Start(func() error {
+		return insist(func(context.Context) error { return r.declareAll() })
+	}))
+}
+
+func (r *rabbit) declareAll() error {
+	c, err := r.dial()
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	ch, err := c.Channel()
+	if err != nil {
+		return err
+	}
+	for _, q := range queues {
+		// One that is delivered again and again is not to be dropped for it.
+		if _, err := ch.QueueDeclare(q, true, false, false, false, client.Table{"x-delivery-limit": int32(-1)}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// empty takes all there is, until nothing came for longer than a lease or an open transaction may last.
+func (x *rabbits) empty() {
+	const quietFor = 30 * time.Second
+	p := x.w.Process("end")
+	r := &rabbit{x: x, p: p, rng: x.w.Rand("end"), name: "end"}
+	_ = p.Await(p.Start(func() error {
+		quiet := time.Now()
+		for end := time.Now().Add(2 * patience); time.Now().Before(end) && time.Since(quiet) < quietFor; time.Sleep(500 * time.Millisecond) {
+			if n, err := r.take(); n > 0 || err != nil {
+				quiet = time.Now()
+			}
+		}
+		if time.Since(quiet) < quietFor {
+			return errors.New("the queues were not emptied")
+		}
+		return nil
+	}))
+}
+
+// take empties the queues once, in an order in which every answer counts: a message is gone when its acknowledgement was
+// committed.
+func (r *rabbit) take() (n int, err error) {
+	c, err := r.dial()
+	if err != nil {
+		return 0, err
+	}
+	defer c.Close()
+	ch, err := c.Channel()
+	if err != nil {
+		return 0, err
+	}
+	if err := ch.Tx(); err != nil {
+		return 0, err
+	}
+	r.runs++
+	for _, q := range queues {
+		for {
+			d, ok, err := ch.Get(q, false)
+			if err != nil {
+				return n, err
+			}
+			if !ok {
+				break
+			}
+			if err := d.Ack(false); err != nil {
+				return n, err
+			}
+			if err := ch.TxCommit(); err != nil {
+				return n, err
+			}
+			r.given(q, &d, r.x.w.Now(), true)
+			n++
+		}
+	}
+	return n, nil
+}
+
+// TestQueuesSurviveThePlan: what is confirmed or committed is delivered, in order, and gone once it is acknowledged; a transaction
+// over queues of several shards is all or nothing.
+func TestQueuesSurviveThePlan(t *testing.T) {
+	world(t, small, func(n *narrow) {
+		x := &rabbits{narrow: n, stop: make(chan struct{})}
+		x.declare()
+		var running []<-chan error
+		for _, b := range []struct {
+			name string
+			many int
+			f    func(*rabbit, *client.Connection) error
+		}{{"publisher", 2, publisher}, {"mover", 3, mover}, {"worker", 2, worker}} {
+			for range b.many {
+				running = append(running, x.begin(b.name, b.f))
+			}
+		}
+		x.faults(25*time.Second, func(f *faults) {
+			f.wait(100*time.Millisecond, 3*time.Second)
+			switch verb := []simtest.Verb{simtest.Kill, simtest.Power, simtest.Pause, simtest.Isolate, simtest.Slow, simtest.Cut}[f.rng.IntN(6)]; verb {
+			case simtest.Slow:
+				f.link(verb, 100*time.Millisecond, 2*time.Second)
+			case simtest.Cut: // its clients see nothing of it
+				f.apart(f.node(), f.between(time.Second, 10*time.Second))
+			default:
+				f.at += f.hit(verb, f.node(), 20*time.Millisecond, 8*time.Second)
+			}
+		})
+		time.Sleep(5 * time.Second)
+		close(x.stop)
+		x.settled(running...)
+		x.empty()
+		x.replicas()
+		x.count()
+		for _, v := range check.Queues(&x.h) {
+			x.w.Anomaly(v.Anomaly, v.Where, "%s", v.Text)
+		}
+	}, "engine/parts-prepared", "engine/shards-told", "engine/decision-orphaned", "engine/queues-fold")
+}
+
+func (x *rabbits) count() {
+	committed, unknown, again, final := 0, 0, 0, 0
+	for i := range x.h.Transactions {
+		switch x.h.Transactions[i].Outcome {
+		case check.OK:
+			committed++
+		case check.Unknown:
+			unknown++
+		}
+	}
+	for i := range x.h.Deliveries {
+		if x.h.Deliveries[i].Redelivered {
+			again++
+		}
+		if x.h.Deliveries[i].Final {
+			final++
+		}
+	}
+	x.w.Count("publishes", len(x.h.Publishes))
+	x.w.Count("deliveries", len(x.h.Deliveries))
+	x.w.Count("redeliveries", again)
+	x.w.Count("left in the end", final)
+	x.w.Count("tx", len(x.h.Transactions))
+	x.w.Count("tx committed", committed)
+	x.w.Count("tx unknown", unknown)
+	if strings.TrimSpace(os.Getenv("TALLYMQ_SIM_LOG")) != "" {
+		fmt.Fprintln(os.Stderr, len(x.h.Publishes), "publishes", len(x.h.Deliveries), "deliveries", again, "again", committed, "committed", unknown, "unknown")
+	}
+}
