@@ -25,6 +25,24 @@ type piece struct {
 	payload  []byte
 }
 
+// work is all that a transaction does.
+type work struct {
+	parts   []*part
+	topics  []*topicPart
+	results []broker.PublishResult
+}
+
+// bytes are those of its messages.
+func (w *work) bytes() (n int64) {
+	for _, p := range w.parts {
+		n += int64(p.bytes)
+	}
+	for _, t := range w.topics {
+		n += int64(t.bytes)
+	}
+	return n
+}
+
 // Commit stores messages and settles deliveries as one decision. What touches one shard is one command there; what touches several
 // is a transaction over them (commitOver).
 func (s *session) Commit(ctx context.Context, t *broker.QueueTransaction) ([]broker.PublishResult, error) {
@@ -34,64 +52,74 @@ func (s *session) Commit(ctx context.Context, t *broker.QueueTransaction) ([]bro
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	parts, results, err := s.parts(ctx, t)
-	if err != nil || len(parts) == 0 {
-		return results, err
+	w, err := s.work(ctx, t)
+	if err != nil || len(w.parts)+len(w.topics) == 0 {
+		return w.results, err
 	}
-	bytes := int64(0)
-	for _, p := range parts {
+	for _, p := range w.parts {
 		if s.e.full(p.shard) && p.bytes > 0 {
-			return nil, broker.Errorf(broker.CodeStorageFull, "commit", shardName(p.shard), "a disk of the shard is at its watermark")
+			return nil, fullShard(p.shard)
 		}
-		bytes += int64(p.bytes)
 	}
+	for _, t := range w.topics {
+		if s.e.full(t.shard) {
+			return nil, fullShard(t.shard)
+		}
+	}
+	bytes := w.bytes()
 	if err := s.e.gate.enter(ctx, bytes); err != nil {
 		return nil, broker.Errorf(broker.CodeThrottled, "commit", "session "+s.id.String(), "waiting for room: %w", err)
 	}
 	defer s.e.gate.leave(bytes)
-	if len(parts) == 1 && len(parts[0].pieces) == 1 {
-		err = s.transact(ctx, parts[0])
+	if len(w.parts) == 1 && len(w.parts[0].pieces) == 1 && len(w.topics) == 0 {
+		err = s.transact(ctx, w.parts[0])
 	} else {
-		err = s.commitOver(ctx, parts)
+		err = s.commitOver(ctx, w)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return results, nil
+	return w.results, nil
 }
 
-// parts sorts what a transaction does by shard, in the order of its publishes and settlements.
-func (s *session) parts(ctx context.Context, t *broker.QueueTransaction) ([]*part, []broker.PublishResult, error) {
+func fullShard(shard broker.ShardID) error {
+	return broker.Errorf(broker.CodeStorageFull, "commit", shardName(shard), "a disk of the shard is at its watermark")
+}
+
+// work sorts what a transaction does by shard and partition, in the order of its publishes and settlements.
+func (s *session) work(ctx context.Context, t *broker.QueueTransaction) (*work, error) {
 	const op = "commit"
+	w := &work{results: make([]broker.PublishResult, len(t.Publishes))}
 	if err := s.usable(op); err != nil {
-		return nil, nil, err
+		return w, err
 	}
-	var parts []*part
 	of := func(shard broker.ShardID) *part {
-		for _, p := range parts {
+		for _, p := range w.parts {
 			if p.shard == shard {
 				return p
 			}
 		}
-		parts = append(parts, &part{shard: shard})
-		return parts[len(parts)-1]
+		w.parts = append(w.parts, &part{shard: shard})
+		return w.parts[len(w.parts)-1]
 	}
-	results := make([]broker.PublishResult, len(t.Publishes))
 	for i, p := range t.Publishes {
 		m := &p.Message
-		qs, err := s.routed(ctx, m)
+		qs, targets, err := s.routed(ctx, m)
 		if err == nil {
 			qs, err = s.there(ctx, qs)
 		}
 		if err != nil {
-			return nil, nil, err
+			return w, err
 		}
-		if results[i].Queues = len(qs); len(qs) == 0 {
+		for _, target := range targets {
+			w.record(m, target)
+		}
+		if w.results[i].Queues = len(qs) + len(targets); len(qs) == 0 {
 			continue
 		}
 		stored := appendMessage(nil, m)
 		if len(stored) > messageBytesMax {
-			return nil, nil, broker.Errorf(broker.CodeBatchTooLarge, op, "exchange "+m.Exchange, "%d bytes, at most %d", len(stored), messageBytesMax)
+			return w, broker.Errorf(broker.CodeBatchTooLarge, op, "exchange "+m.Exchange, "%d bytes, at most %d", len(stored), messageBytesMax)
 		}
 		for _, y := range s.parcels(qs, m) {
 			of(y.shard).add(m, stored, y.targets)
@@ -111,9 +139,9 @@ func (s *session) parts(ctx context.Context, t *broker.QueueTransaction) ([]*par
 		}
 	}
 	if settled < len(t.Settlements) {
-		return nil, nil, broker.Errorf(broker.CodeUnknownDelivery, op, "session "+s.id.String(), "%d of %d deliveries are not the session's", len(t.Settlements)-settled, len(t.Settlements))
+		return w, broker.Errorf(broker.CodeUnknownDelivery, op, "session "+s.id.String(), "%d of %d deliveries are not the session's", len(t.Settlements)-settled, len(t.Settlements))
 	}
-	return parts, results, nil
+	return w, nil
 }
 
 // room is the piece that so many bytes go to.

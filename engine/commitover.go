@@ -2,6 +2,8 @@ package engine
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -11,7 +13,7 @@ import (
 	"github.com/tallymq/tallymq/txn"
 )
 
-// commitOver commits a transaction whose parts are on several shards, or in several commands. A transactional id of this node
+// commitOver commits a transaction that is over several shards, or topics, or too large for one command. A transactional id of this node
 // stands for it; the shard with the most bytes coordinates.
 //
 // The order, and what a crash after each step leaves:
@@ -23,28 +25,26 @@ import (
 //
 // Nothing is told to the client before the decision is applied, and success not before every shard has it, or for too long one
 // has not.
-func (s *session) commitOver(ctx context.Context, parts []*part) error {
+func (s *session) commitOver(ctx context.Context, w *work) error {
 	const op = "commit"
 	e := s.e
-	home := parts[0]
-	for _, p := range parts {
-		if p.bytes > home.bytes {
-			home = p
-		}
-	}
 	if err := e.commitIDs.enter(ctx); err != nil {
 		return broker.Errorf(broker.CodeThrottled, op, "session "+s.id.String(), "waiting for other transactions: %w", err)
 	}
 	defer e.commitIDs.leave()
-	id, err := e.commitID(ctx, home.shard)
+	id, err := e.commitID(ctx, w.home())
 	if err != nil {
 		return err
 	}
-	open, cancel := context.WithTimeout(ctx, commitPrepareTimeout)
+	patience := commitPrepareTimeout
+	if actPrepareHasty.Now() {
+		patience = actWaitShort
+	}
+	open, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	number, err := s.prepareAll(open, id, parts)
+	number, err := s.prepareAll(open, id, w)
 	if err != nil {
-		s.abort(ctx, id, number, parts)
+		s.abort(ctx, id, number, w)
 		return err
 	}
 	actPartsPrepared.Pause(actWaitLong)
@@ -57,13 +57,13 @@ func (s *session) commitOver(ctx context.Context, parts []*part) error {
 		e.commitIDs.put(id)
 		return broker.Errorf(broker.CodeUnavailable, op, "session "+s.id.String(), "it took so long that it was aborted")
 	}
-	e.tellShards(ctx, id, was.decision(number, txn.Commit), parts)
+	e.tellShards(ctx, id, was.decision(number, txn.Commit), w)
 	e.commitIDs.put(id)
 	return nil
 }
 
 // abort gives back what the shards hold. The client is told after it, or when it takes long: the time-out would abort, too.
-func (s *session) abort(ctx context.Context, id *commitID, number txn.Number, parts []*part) {
+func (s *session) abort(ctx context.Context, id *commitID, number txn.Number, w *work) {
 	done := make(chan struct{})
 	if !s.e.spawn(func(ctx context.Context) {
 		defer close(done)
@@ -72,7 +72,7 @@ func (s *session) abort(ctx context.Context, id *commitID, number txn.Number, pa
 			return
 		}
 		if number != 0 {
-			s.e.tellShards(ctx, id, was.decision(number, txn.Abort), parts)
+			s.e.tellShards(ctx, id, was.decision(number, txn.Abort), w)
 		}
 		s.e.commitIDs.put(id)
 	}) {
@@ -89,48 +89,120 @@ func (p producerIdentity) decision(n txn.Number, o txn.Outcome) txn.Decision {
 	return txn.Decision{ProducerID: txn.ProducerID(p.id), Epoch: txn.Epoch(p.epoch) + 1, Number: n, Outcome: o}
 }
 
-// prepareAll records the shards as participants, and has each hold its part.
-func (s *session) prepareAll(ctx context.Context, id *commitID, parts []*part) (txn.Number, error) {
+// participant is one that a transaction has, and where it lives.
+type participant struct {
+	txn.Participant
+	shard broker.ShardID
+}
+
+// participants are the queues of the parts' shards, and then the partitions.
+func (w *work) participants() (ps []participant) {
+	for _, p := range w.parts {
+		ps = append(ps, participant{queuesOf(p.shard), p.shard})
+	}
+	for _, t := range w.topics {
+		ps = append(ps, participant{participantOf(t.at), t.shard})
+	}
+	return ps
+}
+
+// home is the shard with the most bytes: it coordinates.
+func (w *work) home() broker.ShardID {
+	bytes := map[broker.ShardID]int{}
+	most, shard := -1, broker.ShardID(0)
+	note := func(s broker.ShardID, n int) {
+		if bytes[s] += n; bytes[s] > most {
+			most, shard = bytes[s], s
+		}
+	}
+	for _, p := range w.parts {
+		note(p.shard, p.bytes)
+	}
+	for _, t := range w.topics {
+		note(t.shard, t.bytes)
+	}
+	return shard
+}
+
+// prepareAll records the participants, and has each hold its part.
+func (s *session) prepareAll(ctx context.Context, id *commitID, w *work) (txn.Number, error) {
 	const op = "commit"
-	ps := make([]txn.Participant, len(parts))
-	for i, p := range parts {
-		ps[i] = queuesOf(p.shard)
+	all := w.participants()
+	ps := make([]txn.Participant, len(all))
+	for i := range all {
+		ps[i] = all[i].Participant
 	}
 	add := s.e.adding(id.name, id.producer.id, id.producer.epoch, broker.ProtocolV2, ps, id.shard)
 	r, err := s.e.add(ctx, id.shard, 0, &add, op)
 	if err != nil {
 		return 0, asUnavailable(err, op, transactional(id.name)) // nothing of it is anywhere, or will be aborted
 	}
-	errs := make(chan error)
-	n := 0
-	for i, p := range parts {
+	number := txn.Number(r.Number)
+	x := &preparing{e: s.e, ctx: ctx, errs: make(chan error)}
+	for i := range all {
 		if !r.Grants[i].Installed {
 			g := command.TxnGrant{Slot: add.Slot, ProducerID: add.ProducerID, Epoch: add.Epoch, Number: r.Number,
 				Grants: []command.TxnGrantItem{{Participant: add.Participants[i], Earlier: r.Grants[i].Earlier}}}
 			// What is proposed behind it meets it; if it is refused, so is that.
-			s.e.proposeAsync(ctx, p.shard, 0, g.AppendTo(nil), nil, func([]byte, error) {})
+			s.e.proposeAsync(ctx, all[i].shard, 0, g.AppendTo(nil), nil, func([]byte, error) {})
 		}
+		if i >= len(w.parts) {
+			t := w.topics[i-len(w.parts)]
+			cmds, batches, err := t.commands(id.producer, r.Number)
+			if err != nil {
+				x.refuse(err)
+				continue
+			}
+			for j := range cmds {
+				x.propose(t.shard, cmds[j].AppendHead(nil), batches[j], func(out []byte, err error) error { return appended(out, err, op, t.at) })
+			}
+			continue
+		}
+		p := w.parts[i]
 		for j := range p.pieces {
-			x := &p.pieces[j]
+			y := &p.pieces[j]
 			c := command.QueuePrepare{ProducerID: add.ProducerID, Epoch: add.Epoch, Number: r.Number, Node: s.id.Node, Run: p.run, Session: s.id.Number,
-				Items: x.items, Messages: x.messages, PayloadLength: uint32(len(x.payload))}
-			n++
-			s.e.proposeAsync(ctx, p.shard, 0, c.AppendHead(nil), x.payload, func(out []byte, err error) {
-				if err = transacted(out, err, p.shard); err == nil && actPartLost.Now() {
-					err = broker.Refuse(broker.CodeOutcomeUnknown, op, shardName(p.shard))
-				}
-				go func() { errs <- err }() // not on the goroutine that applies
-			})
+				Items: y.items, Messages: y.messages, PayloadLength: uint32(len(y.payload))}
+			x.propose(p.shard, c.AppendHead(nil), y.payload, func(out []byte, err error) error { return transacted(out, err, p.shard) })
 		}
 	}
-	var failed error
-	for range n {
-		// An unknown outcome here is none of the transaction: it is aborted.
-		if err := <-errs; err != nil && (failed == nil || broker.CodeOf(err) != broker.CodeOutcomeUnknown) {
-			failed = asAborted(err)
+	return number, x.wait()
+}
+
+// preparing are the parts of a transaction on their way.
+type preparing struct {
+	e      *Engine
+	ctx    context.Context
+	errs   chan error
+	n      int
+	failed error
+}
+
+func (x *preparing) propose(shard broker.ShardID, head, payload []byte, judge func([]byte, error) error) {
+	x.n++
+	x.e.proposeAsync(x.ctx, shard, 0, head, payload, func(out []byte, err error) {
+		if err = judge(out, err); err == nil && actPartLost.Now() {
+			err = broker.Refuse(broker.CodeOutcomeUnknown, "commit", shardName(shard))
+		}
+		go func() { x.errs <- err }() // not on the goroutine that applies
+	})
+}
+
+// refuse notes why the transaction cannot be.
+func (x *preparing) refuse(err error) {
+	if x.failed == nil || broker.CodeOf(err) != broker.CodeOutcomeUnknown {
+		x.failed = asAborted(err)
+	}
+}
+
+// wait waits for all answers. An unknown outcome here is none of the transaction: it is aborted.
+func (x *preparing) wait() error {
+	for range x.n {
+		if err := <-x.errs; err != nil {
+			x.refuse(err)
 		}
 	}
-	return txn.Number(r.Number), failed
+	return x.failed
 }
 
 // asAborted says of a part whose outcome is unknown that nothing was done: without it there is no commit.
@@ -141,28 +213,36 @@ func asAborted(err error) error {
 	return err
 }
 
-// tellShards brings the decision to the shards that have not taken it with the coordinator's, and acknowledges it for them. The
+// tellShards brings the decision to the participants that have not taken it with the coordinator's, and acknowledges it for them. The
 // coordinator's leader does the same, later, for what is not acknowledged then.
-func (e *Engine) tellShards(ctx context.Context, id *commitID, d txn.Decision, parts []*part) {
+func (e *Engine) tellShards(ctx context.Context, id *commitID, d txn.Decision, w *work) {
 	ctx, cancel := context.WithTimeout(ctx, commitTellTimeout)
 	defer cancel()
 	actShardsTold.Pause(actWaitLong)
+	to := map[broker.ShardID][]txn.Participant{}
+	for _, p := range w.participants() {
+		if p.shard != id.shard {
+			to[p.shard] = append(to[p.shard], p.Participant)
+		}
+	}
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	var taken []txn.Participant
-	for _, p := range parts {
-		if p.shard == id.shard {
-			continue
-		}
+	for _, shard := range slices.Sorted(maps.Keys(to)) {
 		wg.Add(1)
-		c := command.TxnDecide{Decision: transaction.CommandOf(d), Participants: []command.TxnParticipant{transaction.Command(queuesOf(p.shard))}}
-		e.proposeAsync(ctx, p.shard, 0, c.AppendTo(nil), nil, func(out []byte, err error) {
+		c := command.TxnDecide{Decision: transaction.CommandOf(d), Participants: transaction.Commands(to[shard])}
+		e.proposeAsync(ctx, shard, 0, c.AppendTo(nil), nil, func(out []byte, err error) {
 			defer wg.Done()
 			var r command.TxnParticipantsResult
-			if err == nil && r.Decode(out) == nil && len(r.Codes) == 1 && r.Here[0] && txn.Code(r.Codes[0]) == txn.None {
-				mu.Lock()
-				defer mu.Unlock()
-				taken = append(taken, queuesOf(p.shard))
+			if err != nil || r.Decode(out) != nil {
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			for i, p := range to[shard] {
+				if r.Here[i] && txn.Code(r.Codes[i]) == txn.None {
+					taken = append(taken, p)
+				}
 			}
 		})
 	}

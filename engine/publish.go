@@ -37,16 +37,20 @@ type parcel struct {
 
 // Publish routes a message and proposes it to every shard that has a queue of it. Done is called when all answered.
 func (s *session) Publish(ctx context.Context, p *broker.Publish) {
-	qs, err := s.routed(ctx, &p.Message)
+	qs, topics, err := s.routed(ctx, &p.Message)
 	if err == nil {
 		qs, err = s.there(ctx, qs)
 	}
-	if err != nil || len(qs) == 0 {
+	var records []topicMessage
+	if err == nil {
+		records, err = topicMessages(&p.Message, topics)
+	}
+	if err != nil || len(qs)+len(records) == 0 {
 		p.Done(broker.PublishResult{}, err)
 		return
 	}
 	stored := appendMessage(nil, &p.Message)
-	x := &publishing{s: s, p: p, bytes: int64(len(stored)), total: len(qs), sent: stored, waiting: 1}
+	x := &publishing{s: s, p: p, bytes: int64(len(stored)), total: len(qs) + len(records), sent: stored, waiting: 1}
 	resource := "exchange " + p.Message.Exchange
 	if len(stored) > messageBytesMax {
 		p.Done(broker.PublishResult{}, broker.Errorf(broker.CodeBatchTooLarge, "publish", resource, "%d bytes, at most %d", len(stored), messageBytesMax))
@@ -58,6 +62,9 @@ func (s *session) Publish(ctx context.Context, p *broker.Publish) {
 			p.Done(broker.PublishResult{}, broker.Errorf(broker.CodeStorageFull, "publish", resource, "a disk of the shard is at its watermark"))
 			return
 		}
+	}
+	for i := range records {
+		x.bytes += int64(len(records[i].bytes))
 	}
 	if err := s.e.gate.enter(ctx, x.bytes); err != nil {
 		p.Done(broker.PublishResult{}, broker.Errorf(broker.CodeThrottled, "publish", resource, "waiting for room: %w", err))
@@ -71,24 +78,29 @@ func (s *session) Publish(ctx context.Context, p *broker.Publish) {
 	for i := range parcels {
 		x.propose(&parcels[i])
 	}
+	for i := range records {
+		x.append(&records[i])
+	}
 	x.answered()
 }
 
-// routed finds the queues of a message. That it goes nowhere is only said after a look at the catalog of now: a message
+// routed finds the queues and topics of a message. That it goes nowhere is only said after a look at the catalog of now: a message
 // that a node drops because its catalog is old is lost.
-func (s *session) routed(ctx context.Context, m *broker.Message) ([]*routedQueue, error) {
+func (s *session) routed(ctx context.Context, m *broker.Message) ([]*routedQueue, []topicTarget, error) {
 	if err := s.usable("publish"); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	r := &routing.Message{Key: m.Key, CC: m.CC, BCC: m.BCC, Headers: argumentsOf(m.Headers), CorrelationID: m.CorrelationID, MessageID: m.MessageID}
-	qs, err := s.e.routes.route(s.host, r, m.Exchange)
-	if err == nil && len(qs) > 0 || broker.CodeOf(err) == broker.CodeForbidden {
-		return qs, err
+	qs, ts, err := s.e.routes.route(s.host, r, m.Exchange)
+	targets := s.targets(m, ts)
+	if err == nil && len(qs)+len(targets) > 0 && len(targets) == len(ts) || broker.CodeOf(err) == broker.CodeForbidden {
+		return qs, targets, err
 	}
 	if ferr := s.e.freshView(ctx); ferr != nil {
-		return nil, ferr
+		return nil, nil, ferr
 	}
-	return s.e.routes.route(s.host, r, m.Exchange)
+	qs, ts, err = s.e.routes.route(s.host, r, m.Exchange)
+	return qs, s.targets(m, ts), err
 }
 
 // there sees to it that the shards of queues have them: a new one may be in the catalog only. This waits, so that what is
@@ -141,6 +153,23 @@ func (x *publishing) propose(y *parcel) {
 	x.mu.Unlock()
 	head := publishCommand(&x.p.Message, x.sent, y.targets).AppendHead(nil)
 	x.s.e.proposeAsync(x.ctx, y.shard, 0, head, x.sent, func(out []byte, err error) { x.told(y, out, err) })
+}
+
+// append is propose for a topic.
+func (x *publishing) append(y *topicMessage) {
+	x.mu.Lock()
+	x.waiting++
+	x.mu.Unlock()
+	y.append(x.ctx, x.s.e, func(err error) {
+		x.mu.Lock()
+		if err != nil {
+			x.fail(err)
+		} else {
+			x.stored++
+		}
+		x.mu.Unlock()
+		x.answered()
+	})
 }
 
 // told notes what a shard did.

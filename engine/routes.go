@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -126,28 +127,28 @@ func (r *routes) remove(o *catalog.Object) {
 	}
 }
 
-// route finds the queues that a message goes to. An error says that it may not be published there.
-func (r *routes) route(hostName string, m *routing.Message, exchange string) ([]*routedQueue, error) {
+// route finds the queues and topics that a message goes to. An error says that it may not be published there.
+func (r *routes) route(hostName string, m *routing.Message, exchange string) ([]*routedQueue, []routing.TopicTarget, error) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	h := r.hosts[hostName]
 	if h == nil {
-		return nil, broker.Errorf(broker.CodeUnknownHost, "publish", "host "+hostName, "no such virtual host")
+		return nil, nil, broker.Errorf(broker.CodeUnknownHost, "publish", "host "+hostName, "no such virtual host")
 	}
 	if err := h.topology.CanPublish(exchange); err != nil {
-		return nil, routingRefusal(err, "publish", "exchange "+exchange)
+		return nil, nil, routingRefusal(err, "publish", "exchange "+exchange)
 	}
 	w := r.walks.Get().(*routing.Walk)
 	defer r.walks.Put(w)
 	names := h.topology.Route(w, exchange, m)
-	if len(names) == 0 {
-		return nil, nil
+	var out []*routedQueue
+	if len(names) > 0 {
+		out = make([]*routedQueue, len(names))
 	}
-	out := make([]*routedQueue, len(names))
 	for i, n := range names {
 		out[i] = h.queues[n]
 	}
-	return out, nil
+	return out, slices.Clone(w.Topics()), nil
 }
 
 var routingCodes = map[routing.Reason]broker.Code{

@@ -89,6 +89,8 @@ func (b *Binding) validate(t Type) error {
 		return refuse(InvalidArgument, "a binding's key of %d bytes to a name of %d", len(b.Key), len(b.Destination.Name))
 	}
 	switch t {
+	case Kafka:
+		return refuse(InvalidArgument, "an exchange of type '%s' has no bindings", t)
 	case Headers:
 		_, err := parseMatch(b)
 		return err

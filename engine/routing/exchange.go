@@ -46,6 +46,7 @@ func predeclared() []Exchange {
 		{Name: "amq.topic", Type: Topic, Durable: true},
 		{Name: "amq.headers", Type: Headers, Durable: true},
 		{Name: "amq.match", Type: Headers, Durable: true},
+		{Name: kafkaExchange, Type: Kafka, Durable: true},
 	}
 }
 
@@ -64,8 +65,11 @@ func (x *Exchange) validate() error {
 	if v, ok := find(x.Arguments, argumentAlternate); ok && v.Kind != Text {
 		return refuse(InvalidArgument, "invalid arg '%s' for exchange '%s': not a text", argumentAlternate, x.Name)
 	}
-	if x.Type == ConsistentHash {
+	switch x.Type {
+	case ConsistentHash:
 		return x.validateHash()
+	case Kafka:
+		return x.validateTopic()
 	}
 	return nil
 }
@@ -100,7 +104,7 @@ func (x *Exchange) equivalent(other *Exchange) error {
 	case x.Internal != other.Internal:
 		return differ("internal", x.Internal, other.Internal)
 	}
-	for _, name := range []string{argumentAlternate, argumentHashHeader, argumentHashProperty} {
+	for _, name := range []string{argumentAlternate, argumentHashHeader, argumentHashProperty, argumentTopic} {
 		is, isThere := find(x.Arguments, name)
 		want, wanted := find(other.Arguments, name)
 		if isThere != wanted || is != want {

@@ -26,6 +26,7 @@ func (m *Message) key(i int) (key string, ok bool) {
 
 // Walk is what routing a message needs. Used again, it costs no allocation. The zero value is ready.
 type Walk struct {
+	topics  []TopicTarget   // found, each once
 	queues  []string        // found, in any order, some perhaps twice
 	visited []string        // exchanges, each once
 	seen    map[string]bool // of visited, once those are many
@@ -79,7 +80,7 @@ func (t *Topology) CanPublish(exchange string) error {
 // Route returns the names of the queues that a message published to an exchange goes to, sorted, each once. They are
 // good until the walk is used again. An exchange that is not there leads nowhere.
 func (t *Topology) Route(w *Walk, exchange string, m *Message) []string {
-	w.queues, w.visited, w.seen = w.queues[:0], w.visited[:0], nil
+	w.queues, w.topics, w.visited, w.seen = w.queues[:0], w.topics[:0], w.visited[:0], nil
 	if exchange == "" {
 		for i := 0; ; i++ {
 			k, ok := m.key(i)

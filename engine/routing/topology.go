@@ -46,6 +46,8 @@ func newMatcher(x *Exchange) matcher {
 		return newConsistentMatcher(x)
 	case ModulusHash:
 		return &modulusMatcher{}
+	case Kafka:
+		return newKafkaMatcher(x)
 	}
 	return nil
 }
