@@ -6,6 +6,7 @@ SEEDS   ?= 5
 JOBS    ?= 1
 CRASH_SECONDS ?= 60
 PAYMENTS_SECONDS ?= 20
+CLEARING_SECONDS ?= 20
 FUZZTIME ?= 10s
 
 .DEFAULT_GOAL := help
@@ -60,6 +61,10 @@ crash: build ## three nodes under load, kill -9 for CRASH_SECONDS=60: nothing lo
 .PHONY: payments
 payments: build ## the example of exactly-once payments on three nodes that are killed for PAYMENTS_SECONDS=20: each transfer once in each output
 	$(GO) run ./ops/example/payments -bin $(BIN) -for $(PAYMENTS_SECONDS)s
+
+.PHONY: clearing
+clearing: build ## one tx.commit over two queues and a Kafka topic on three nodes that are killed for CLEARING_SECONDS=20: all or nothing
+	$(GO) run ./ops/example/clearing -bin $(BIN) -for $(CLEARING_SECONDS)s
 
 .PHONY: soak
 soak: build ## memory with 10,000 partitions, 10,000 connections, and ten times its limit in backlog (6 minutes, 20 GB of disk)

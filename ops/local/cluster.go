@@ -21,6 +21,7 @@ import (
 type Process struct {
 	ID                      int
 	Kafka, Admin, Raft, RPC string
+	AMQP                    string
 	args                    []string
 	bin, dir                string
 
@@ -38,16 +39,16 @@ func New(bin, dir string, n int, extra ...string) (*Cluster, error) {
 	var initial []string
 	for i := range n {
 		p := &Process{ID: i + 1, bin: bin, dir: filepath.Join(dir, fmt.Sprintf("node%d", i+1))}
-		a, err := freeport.Addresses(4)
+		a, err := freeport.Addresses(5)
 		if err != nil {
 			return nil, err
 		}
-		p.Kafka, p.Admin, p.Raft, p.RPC = a[0], a[1], a[2], a[3]
+		p.Kafka, p.Admin, p.Raft, p.RPC, p.AMQP = a[0], a[1], a[2], a[3], a[4]
 		initial = append(initial, fmt.Sprintf("%d=%s/%s", p.ID, p.Raft, p.RPC))
 		c.Nodes = append(c.Nodes, p)
 	}
 	for _, p := range c.Nodes {
-		p.args = append([]string{"serve", "--node-id", fmt.Sprint(p.ID), "--data-dir", p.dir, "--kafka-listen", p.Kafka, "--amqp-listen", "off", "--admin-listen", p.Admin,
+		p.args = append([]string{"serve", "--node-id", fmt.Sprint(p.ID), "--data-dir", p.dir, "--kafka-listen", p.Kafka, "--amqp-listen", p.AMQP, "--admin-listen", p.Admin,
 			"--raft-listen", p.Raft, "--rpc-listen", p.RPC, "--initial-cluster", strings.Join(initial, ","), "--log-level", "warn",
 			"--journal-segment-bytes", "16MiB", "--reserve-bytes", "64MiB", "--group-initial-rebalance-delay", "0s"}, extra...)
 	}
