@@ -12,13 +12,16 @@ import (
 	"time"
 
 	client "github.com/rabbitmq/amqp091-go"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/tallymq/tallymq/simtest"
 	"github.com/tallymq/tallymq/simtest/check"
 	"github.com/tallymq/tallymq/simtest/cluster"
 )
 
-// The queues: publishers fill the first; movers take from it into the next two, in transactions; workers take from the second.
+// The queues: publishers fill the first; movers take from it into the next two, and into a topic of Kafka, in transactions; workers take
+// from the second.
 var queues = []string{"in", "ledger", "notice"}
 
 // rabbits are clients of RabbitMQ, and what they saw.
@@ -204,12 +207,25 @@ func (r *rabbit) move(ch *client.Channel, taken []client.Delivery) error {
 		t := &r.x.h.Transactions[tx]
 		t.Outcome, t.Return = o, r.x.w.Now()
 	}
+	few := r.rng.IntN(3) == 0
 	for i := range taken {
 		value := string(taken[i].Body)
-		for _, q := range queues[1:] {
+		to := queues[1:]
+		if few { // perhaps on the shard that it comes from
+			to = queues[1+r.rng.IntN(2):][:1]
+		}
+		for _, q := range to {
 			_, p := r.publish(q, fmt.Sprintf("%s>%s-%d", value, r.name, r.sent), tx)
 			if err := ch.Publish("", q, true, false, p); err != nil {
 				ended(check.Failed) // commit was not asked for
+				return err
+			}
+		}
+		if !few {
+			_, p := r.publish(topic, fmt.Sprintf("%s>%s-%d", value, r.name, r.sent), tx)
+			p.Headers = client.Table{"x-kafka-key": value}
+			if err := ch.Publish("amq.kafka", topic, true, false, p); err != nil {
+				ended(check.Failed)
 				return err
 			}
 		}
@@ -364,8 +380,49 @@ func (r *rabbit) take() (n int, err error) {
 	return n, nil
 }
 
+// readTopic reads the topic to its end, at read_committed: what is there is there for good.
+func (x *rabbits) readTopic() {
+	x.as("reader", func(cl *kgo.Client) error {
+		var ends kadm.ListedOffsets
+		if err := insist(func(ctx context.Context) (err error) {
+			if ends, err = kadm.NewClient(cl).ListCommittedOffsets(ctx, topic); err == nil {
+				err = ends.Error()
+			}
+			return err
+		}); err != nil {
+			return err
+		}
+		left := map[int32]int64{}
+		ends.Each(func(o kadm.ListedOffset) {
+			if o.Offset > 0 {
+				left[o.Partition] = o.Offset
+			}
+		})
+		ctx, cancel := timeout(patience)
+		defer cancel()
+		since := x.w.Now()
+		for len(left) > 0 {
+			fetches := cl.PollFetches(ctx)
+			if ctx.Err() != nil {
+				return fmt.Errorf("%d partitions of the topic could not be read: %w", len(left), ctx.Err())
+			}
+			fetches.EachRecord(func(r *kgo.Record) {
+				if !r.Attrs.IsControl() {
+					x.mu.Lock()
+					x.h.Deliveries = append(x.h.Deliveries, check.Delivery{At: x.w.Now(), Since: since, Consumer: where("reader", r.Partition), Queue: topic, Value: string(r.Value), Final: true})
+					x.mu.Unlock()
+				}
+				if end, ok := left[r.Partition]; ok && r.Offset+1 >= end {
+					delete(left, r.Partition)
+				}
+			})
+		}
+		return nil
+	}, kgo.ConsumeTopics(topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords())
+}
+
 // TestQueuesSurviveThePlan: what is confirmed or committed is delivered, in order, and gone once it is acknowledged; a transaction
-// over queues of several shards is all or nothing.
+// over queues of several shards, and a topic, is all or nothing.
 func TestQueuesSurviveThePlan(t *testing.T) {
 	world(t, small, func(n *narrow) {
 		x := &rabbits{narrow: n, stop: make(chan struct{})}
@@ -395,12 +452,13 @@ func TestQueuesSurviveThePlan(t *testing.T) {
 		close(x.stop)
 		x.settled(running...)
 		x.empty()
+		x.readTopic()
 		x.replicas()
 		x.count()
 		for _, v := range check.Queues(&x.h) {
 			x.w.Anomaly(v.Anomaly, v.Where, "%s", v.Text)
 		}
-	}, "engine/parts-prepared", "engine/shards-told", "engine/decision-orphaned", "engine/queues-fold")
+	}, "engine/parts-prepared", "engine/shards-told", "engine/decision-orphaned", "engine/queues-fold", "engine/prepare-hasty")
 }
 
 func (x *rabbits) count() {
