@@ -383,6 +383,54 @@ func copyFile(t *testing.T, from, to vfs.FS, path string, change func([]byte)) {
 	must(t, errors.Join(err, f.Close()))
 }
 
+// TestDamagedOptionsFile: whichever byte of pebble's options file is wrong, the store opens with all that it had. The file has no
+// checksum, and says only what the program says.
+func TestDamagedOptionsFile(t *testing.T) {
+	fs := vfs.NewMem()
+	s := mustOpen(t, testOptions(fs))
+	r := s.Replica(1, 1)
+	mustOpenReplica(t, r)
+	b := r.NewBatch()
+	b.Set([]byte("key"), []byte("value"))
+	must(t, r.Commit(b, 9, nil))
+	must(t, r.Sync())
+	must(t, s.Close())
+	names, err := fs.List("rows")
+	must(t, err)
+	mended := 0
+	for _, name := range names {
+		if !strings.HasPrefix(name, "OPTIONS-") {
+			continue
+		}
+		for at := range readFile(t, fs, fs.PathJoin("rows", name)) {
+			broken := vfs.NewMem()
+			for _, n := range names {
+				copyFile(t, fs, broken, fs.PathJoin("rows", n), func(p []byte) {
+					if n == name {
+						p[at] ^= 1 << (at % 7)
+					}
+				})
+			}
+			s, err := Open(testOptions(broken))
+			if err != nil {
+				t.Fatalf("byte %d of %s: %v", at, name, err)
+			}
+			r := s.Replica(1, 1)
+			if applied, _ := mustOpenReplica(t, r); applied != 9 {
+				t.Fatalf("byte %d of %s: applied %d", at, name, applied)
+			}
+			if v, ok, err := r.Get([]byte("key")); err != nil || !ok || string(v) != "value" {
+				t.Fatalf("byte %d of %s: %q %v %v", at, name, v, ok, err)
+			}
+			must(t, s.Close())
+			mended++
+		}
+	}
+	if mended == 0 {
+		t.Fatalf("no options file among %v", names)
+	}
+}
+
 // TestOpenOnAFullDisk: wherever in Open the disk is full, Open ends. Pebble by itself tries the flush of a manifest
 // that it could not write for ever, and its Open waits for that flush.
 func TestOpenOnAFullDisk(t *testing.T) {

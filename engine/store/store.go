@@ -67,6 +67,9 @@ func Open(o Options) (*Store, error) {
 	if err := s.checkManifest(); err != nil {
 		return nil, s.rowError("open "+s.options.Dir, err)
 	}
+	if err := s.mendOptionsFile(); err != nil {
+		return nil, s.rowError("open "+s.options.Dir, err)
+	}
 	db, err := s.openPebble()
 	if err != nil {
 		return nil, s.rowError("open "+s.options.Dir, s.openError(err))

@@ -22,7 +22,7 @@ import (
 
 // The queues: publishers fill the first; movers take from it into the next two, and into a topic of Kafka, in transactions; workers take
 // from the second.
-var queues = []string{"in", "ledger", "notice"}
+var queues = []string{"in", "mail", "notice"}
 
 // rabbits are clients of RabbitMQ, and what they saw.
 type rabbits struct {
@@ -253,7 +253,7 @@ func (r *rabbit) move(ch *client.Channel, taken []client.Delivery) error {
 	return err
 }
 
-// worker takes from "ledger", and acknowledges, rejects or gives back.
+// worker takes from "mail", and acknowledges, rejects or gives back.
 func worker(r *rabbit, c *client.Connection) error {
 	ch, err := c.Channel()
 	if err != nil {
@@ -263,7 +263,7 @@ func worker(r *rabbit, c *client.Connection) error {
 		return err
 	}
 	since := r.x.w.Now()
-	ds, err := ch.Consume("ledger", "", false, false, false, false, nil)
+	ds, err := ch.Consume("mail", "", false, false, false, false, nil)
 	if err != nil {
 		return err
 	}
@@ -273,13 +273,13 @@ func worker(r *rabbit, c *client.Connection) error {
 			if !open {
 				return errors.New("the deliveries ended")
 			}
-			value := r.given("ledger", &d, since, false)
+			value := r.given("mail", &d, since, false)
 			switch n := r.rng.IntN(20); {
 			case n < 8:
-				r.removed("ledger", value, -1)
+				r.removed("mail", value, -1)
 				err = d.Ack(false)
 			case n < 10:
-				r.removed("ledger", value, -1)
+				r.removed("mail", value, -1)
 				err = d.Reject(false)
 			case n < 16:
 				err = d.Nack(false, true)
