@@ -32,6 +32,17 @@ type work struct {
 	results []broker.PublishResult
 }
 
+// part is that of a shard.
+func (w *work) part(shard broker.ShardID) *part {
+	for _, p := range w.parts {
+		if p.shard == shard {
+			return p
+		}
+	}
+	w.parts = append(w.parts, &part{shard: shard})
+	return w.parts[len(w.parts)-1]
+}
+
 // bytes are those of its messages.
 func (w *work) bytes() (n int64) {
 	for _, p := range w.parts {
@@ -93,15 +104,6 @@ func (s *session) work(ctx context.Context, t *broker.QueueTransaction) (*work, 
 	if err := s.usable(op); err != nil {
 		return w, err
 	}
-	of := func(shard broker.ShardID) *part {
-		for _, p := range w.parts {
-			if p.shard == shard {
-				return p
-			}
-		}
-		w.parts = append(w.parts, &part{shard: shard})
-		return w.parts[len(w.parts)-1]
-	}
 	for i, p := range t.Publishes {
 		m := &p.Message
 		qs, targets, err := s.routed(ctx, m)
@@ -122,12 +124,12 @@ func (s *session) work(ctx context.Context, t *broker.QueueTransaction) (*work, 
 			return w, broker.Errorf(broker.CodeBatchTooLarge, op, "exchange "+m.Exchange, "%d bytes, at most %d", len(stored), messageBytesMax)
 		}
 		for _, y := range s.parcels(qs, m) {
-			of(y.shard).add(m, stored, y.targets)
+			w.part(y.shard).add(m, stored, y.targets)
 		}
 	}
 	settled := 0
 	for l, items := range s.settlements(t.Settlements) { //lint:sorted each shard has its own part
-		p := of(l.shard)
+		p := w.part(l.shard)
 		p.run = l.run
 		for len(items) > 0 {
 			n := min(len(items), commitItemsMax)

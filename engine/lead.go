@@ -23,6 +23,7 @@ type lead struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	poked  chan struct{} // capacity 1
+	died   chan struct{} // capacity 1: messages of queues wait to be sent on
 	groups *groups
 
 	// accepted is how many connections the node had accepted when the leadership began.
@@ -70,6 +71,7 @@ func (e *Engine) Leadership(c consensus.LeaderChange) {
 		if shard != catalog.CatalogShard {
 			e.spawn(func(context.Context) { l.compactLogs() })
 			e.spawn(l.keepClock)
+			e.spawn(l.sendDeadLetters)
 		}
 	}
 	// Whoever waits for records here must look again: this node may not lead any more.
@@ -78,7 +80,7 @@ func (e *Engine) Leadership(c consensus.LeaderChange) {
 }
 
 func newLead(e *Engine, r *replica, term uint64) *lead {
-	l := &lead{e: e, r: r, shard: r.shard, term: term, poked: make(chan struct{}, 1), accepted: e.accepted.Load()}
+	l := &lead{e: e, r: r, shard: r.shard, term: term, poked: make(chan struct{}, 1), died: make(chan struct{}, 1), accepted: e.accepted.Load()}
 	l.ctx, l.cancel = context.WithCancel(e.ctx)
 	if r.grps != nil {
 		// What the last leader's check noted is compared at once, not after the next but one.

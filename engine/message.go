@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"encoding/json"
 	"fmt"
 	"hash/crc64"
 	"sync"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/tallymq/tallymq/engine/batch"
 	"github.com/tallymq/tallymq/engine/broker"
+	"github.com/tallymq/tallymq/internal/invariant"
 )
 
 // A message is stored as a record batch of one record, which Kafka's readers can read: the routing key is the record's key,
@@ -15,6 +17,7 @@ import (
 const (
 	headerExchange   = "amqp.exchange"
 	headerProperties = "amqp.properties" // opaque: the front end's
+	headerDeaths     = "amqp.deaths"     // JSON: where it was dead-lettered before; not there if nowhere
 )
 
 // messageBuilders build batches of one record; their memory is used again.
@@ -32,8 +35,13 @@ func appendMessage(dst []byte, m *broker.Message) []byte {
 	if body == nil {
 		body = []byte{}
 	}
-	b.Append(batch.Record{Timestamp: stamp, Key: []byte(m.Key), Value: body,
-		Headers: []batch.RecordHeader{{Key: headerExchange, Value: []byte(m.Exchange)}, {Key: headerProperties, Value: m.Properties}}})
+	headers := []batch.RecordHeader{{Key: headerExchange, Value: []byte(m.Exchange)}, {Key: headerProperties, Value: m.Properties}}
+	if len(m.Deaths) > 0 {
+		deaths, err := json.Marshal(m.Deaths)
+		invariant.Check(err == nil, "BUG: deaths: %v", err)
+		headers = append(headers, batch.RecordHeader{Key: headerDeaths, Value: deaths})
+	}
+	b.Append(batch.Record{Timestamp: stamp, Key: []byte(m.Key), Value: body, Headers: headers})
 	dst = b.AppendTo(dst)
 	messageBuilders.Put(b)
 	return dst
@@ -54,6 +62,10 @@ func readMessage(stored []byte, d *broker.Delivery) error {
 				d.Exchange = string(h.Value)
 			case headerProperties:
 				d.Properties = h.Value
+			case headerDeaths:
+				if err := json.Unmarshal(h.Value, &d.Deaths); err != nil {
+					return fmt.Errorf("where a message was dead-lettered before: %w", err)
+				}
 			}
 		}
 	}

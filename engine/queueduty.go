@@ -17,6 +17,12 @@ func (r *replica) tell(f queueing.Effects) {
 	if f.Owned {
 		r.owned.Add(1)
 	}
+	if l, ok := r.e.leadOf(r.shard); ok && f.Died {
+		select {
+		case l.died <- struct{}{}:
+		default:
+		}
+	}
 	var mine []queueing.Delivery
 	for i := range f.Deliveries {
 		if f.Deliveries[i].Node == r.e.opt.Node {

@@ -84,7 +84,17 @@ const (
 
 // tuning are arguments of RabbitMQ that tune what does not exist here.
 var tuning = []string{"x-queue-mode", "x-queue-version", "x-quorum-initial-group-size", "x-quorum-target-group-size", "x-queue-leader-locator",
-	"x-queue-master-locator", "x-max-in-memory-length", "x-max-in-memory-bytes", "x-dead-letter-strategy"}
+	"x-queue-master-locator", "x-max-in-memory-length", "x-max-in-memory-bytes"}
+
+// Arguments that say where dead letters go, and whether one that has nowhere to go is dropped or waits.
+const (
+	argDeadLetterExchange = "x-dead-letter-exchange"
+	argDeadLetterKey      = "x-dead-letter-routing-key"
+	argDeadLetterStrategy = "x-dead-letter-strategy"
+
+	atMostOnce  = "at-most-once"
+	atLeastOnce = "at-least-once"
+)
 
 // meaning says what each argument that means something does to the settings; an error is the text behind "invalid arg".
 var meaning = map[string]func(v *broker.ArgumentValue, s *queueSettings, d *declared) error{
@@ -115,11 +125,17 @@ var meaning = map[string]func(v *broker.ArgumentValue, s *queueSettings, d *decl
 		s.config.SingleActive = v.Int != 0
 		return nil
 	},
-	"x-dead-letter-exchange": text(func(s *queueSettings, _ string, d *declared) error {
+	argDeadLetterStrategy: text(func(_ *queueSettings, t string, _ *declared) error {
+		if t != atMostOnce && t != atLeastOnce {
+			return fmt.Errorf("%q: want %s or %s", t, atMostOnce, atLeastOnce)
+		}
+		return nil
+	}),
+	argDeadLetterExchange: text(func(s *queueSettings, _ string, d *declared) error {
 		s.config.DeadLetters = true
 		return nil
 	}),
-	"x-dead-letter-routing-key": text(func(_ *queueSettings, _ string, d *declared) error {
+	argDeadLetterKey: text(func(_ *queueSettings, _ string, d *declared) error {
 		d.deadLetterKey = true
 		return nil
 	}),

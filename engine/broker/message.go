@@ -23,6 +23,9 @@ type Message struct {
 	Timestamp     int64 // ms since 1970; 0: none, the broker's clock counts for Kafka's readers
 	MessageID     string
 	CorrelationID string
+
+	// Deaths are where it was dead-lettered before, the latest first; clients' have none.
+	Deaths []Death
 }
 
 // Publish is one message for one exchange.

@@ -66,16 +66,16 @@ func (m *Machine) expire(l *line, most int) (n int) {
 		if s == 0 || !l.expired(s, m.clock) {
 			return n
 		}
-		m.letGo(l, s)
+		m.letGo(l, s, expired)
 	}
 	return n
 }
 
-// letGo buries the first ready message.
-func (m *Machine) letGo(l *line, sequence uint64) {
-	m.names.remove(l.pop(sequence).name)
+// letGo ends the life of the first ready message.
+func (m *Machine) letGo(l *line, sequence uint64, why death) {
+	l.pop(sequence)
 	m.changed.message(l, sequence)
-	l.bury(sequence)
+	m.die(l, sequence, why)
 }
 
 // unacquire takes a delivery back.
@@ -94,8 +94,7 @@ func (m *Machine) takeBack(l *line, sequence uint64, counts bool) {
 		x.returned++
 	}
 	if limit := l.config.DeliveryLimit; limit > 0 && x.returned > limit {
-		m.names.remove(x.name)
-		l.bury(sequence)
+		m.die(l, sequence, deliveryLimit)
 		return
 	}
 	l.giveBack(sequence, x)
@@ -116,6 +115,10 @@ func (m *Machine) settleAll(s Session, items []command.QueueSettlement) (lines [
 		if l == nil {
 			continue
 		}
+		if broker.Outcome(i.Outcome) == Buried {
+			m.sendOn(l, i.Number)
+			continue
+		}
 		t := l.out[i.Number]
 		if t == nil || t.consumer.session != s {
 			continue
@@ -127,6 +130,10 @@ func (m *Machine) settleAll(s Session, items []command.QueueSettlement) (lines [
 			delete(l.out, i.Number)
 			delete(t.consumer.out, i.Number)
 			m.changed.message(l, t.sequence)
+			if broker.Outcome(i.Outcome) == broker.Reject {
+				m.die(l, t.sequence, rejected)
+				break
+			}
 			m.names.remove(l.at(t.sequence).name)
 			l.bury(t.sequence)
 		}
@@ -175,7 +182,11 @@ func (m *Machine) publish(ctx Context, c *command.QueuePublish, payloadAt uint32
 	return r
 }
 
-const overflowDropHead = 0 // as package engine numbers the policies
+// As package engine numbers the policies.
+const (
+	overflowDropHead      = 0
+	overflowRejectAndSend = 2
+)
 
 func (m *Machine) publishTo(l *line, c *command.QueuePublish, name Name) broker.Code {
 	if l == nil {
@@ -211,6 +222,6 @@ func (m *Machine) shorten(l *line) {
 	for l.over(l.ready, l.readyBytes) {
 		s := l.first()
 		invariant.Check(s != 0, "BUG: queue %d has %d ready messages and no first", l.id, l.ready)
-		m.letGo(l, s)
+		m.letGo(l, s, maxlen)
 	}
 }

@@ -15,13 +15,14 @@
 // It asks its caller: (a) apply in log order, and Flush into the same atomic batch as the applied index; (b) give Flush a
 // Reader of what was committed before; (c) propose QueueTick while Due says so; (d) route, and deliver what the Effects say.
 //
-// It does not know exchanges, read payloads, or wait. It has no order per key, priorities, dead letters or
+// It does not know exchanges, read payloads, or wait. It has no order per key, priorities or
 // de-duplication: CheckConfig refuses queues that ask for them.
 //
 //	publish → ready → acquired → gone (acknowledged, rejected)
 //	            ↑        └──► ready (requeued; channel, session or lease ended)
 //	            └─ gone (expired, over the greatest length, purged, deleted)
 //	acquired → held (prepared) → gone | ready (decided)
+//	ready, acquired → dying (where dead letters are sent on) → gone (sent on, or dropped)
 //
 // State lies in rows as of some moment (heads and chunks) and the commands since (deltas), which Load applies again; Flush
 // folds the deltas into the rows when there are many.

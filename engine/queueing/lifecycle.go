@@ -15,8 +15,8 @@ func CheckConfig(c *command.QueueConfig) string {
 		return "order per key"
 	case c.Priorities > 0:
 		return "priorities"
-	case c.DeadLetters:
-		return "dead-lettering"
+	case c.DeadLetters && c.Overflow == overflowRejectAndSend:
+		return "overflow reject-publish-dlx"
 	case c.ExpiresMs > 0:
 		return "expiry of unused queues"
 	case c.ConsumerTimeoutMs > 0:
@@ -91,7 +91,7 @@ func (m *Machine) drop(l *line) {
 		m.maybeGone(c)
 	}
 	clear(l.out)
-	l.ready, l.readyBytes, l.returned, l.doomed, l.held, l.reserved = 0, 0, nil, nil, 0, addition{}
+	l.ready, l.readyBytes, l.returned, l.doomed, l.held, l.reserved, l.dying, l.leaving = 0, 0, nil, nil, 0, addition{}, nil, 0
 	l.cursor = l.next // nothing of it is delivered any more
 	for _, c := range consumers {
 		c.cancelled = true
@@ -109,7 +109,10 @@ func (m *Machine) drop(l *line) {
 func (m *Machine) purge(l *line) command.QueueResult {
 	r := command.QueueResult{Messages: uint64(l.ready), Consumers: uint32(len(l.consumers))}
 	for len(l.returned) > 0 { // no more than consumers may have unsettled
-		m.letGo(l, l.returned[0])
+		s := l.returned[0]
+		m.names.remove(l.pop(s).name)
+		m.changed.message(l, s)
+		l.bury(s)
 	}
 	if l.cursor < l.next {
 		l.doomed = append(l.doomed, span{l.cursor, l.next})

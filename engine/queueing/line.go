@@ -36,6 +36,8 @@ type line struct {
 	turn       int         // whose turn it is, of consumers
 	hadOne     bool        // a consumer, ever
 	held       int         // messages whose fate a transaction decides
+	dying      []uint64    // wait to be sent on to where dead letters go, rising
+	leaving    int         // the same, in a transaction that sends them on
 	reserved   addition    // for what transactions will add
 
 	published, gone uint64
@@ -52,6 +54,7 @@ type message struct {
 	expiry      uint64 // the last replicated time, ms, at which it is delivered; 0: for ever
 	state       state
 	redelivered bool
+	death       death // why it is dying
 }
 
 // state is where a message is in its life.
@@ -61,7 +64,9 @@ const (
 	gone state = iota
 	ready
 	acquired
-	held // by a transaction over several shards
+	held    // by a transaction over several shards
+	dying   // waits to be sent on to where dead letters go
+	leaving // the same, held by the transaction that sends it on
 )
 
 // taken is a delivery that is not settled.
@@ -172,15 +177,19 @@ func (l *line) balance() bool {
 	for _, d := range l.doomed {
 		waiting += d.to - d.from
 	}
-	return l.published == l.gone+uint64(l.ready+len(l.out)+l.held)+waiting
+	return l.published == l.gone+uint64(l.ready+len(l.out)+l.held+len(l.dying)+l.leaving)+waiting
 }
 
 func (l *line) describe(s *strings.Builder) {
-	fmt.Fprintf(s, "queue %d %s %s: published %d = ready %d + acquired %d + held %d + gone %d, %d ready bytes, reserved %v, numbers %d, turn %d, had one %v, owner %v, next %d, base %d, cursor %d, doomed %v, %+v\n", l.id, l.host, l.name,
-		l.published, l.ready, len(l.out), l.held, l.gone, l.readyBytes, l.reserved, l.numbers, l.turn, l.hadOne, l.owner, l.next, l.base, l.cursor, l.doomed, l.config)
+	fmt.Fprintf(s, "queue %d %s %s: published %d = ready %d + acquired %d + held %d + dying %d + leaving %d + gone %d, %d ready bytes, reserved %v, numbers %d, turn %d, had one %v, owner %v, next %d, base %d, cursor %d, doomed %v, %+v\n", l.id, l.host, l.name,
+		l.published, l.ready, len(l.out), l.held, len(l.dying), l.leaving, l.gone, l.readyBytes, l.reserved, l.numbers, l.turn, l.hadOne, l.owner, l.next, l.base, l.cursor, l.doomed, l.config)
 	for i := range l.messages {
 		if x := &l.messages[i]; x.state != gone {
-			fmt.Fprintf(s, "  #%d state %d size %d returned %d expiry %d redelivered %v %v\n", l.base+uint64(i), x.state, x.size, x.returned, x.expiry, x.redelivered, x.name)
+			fmt.Fprintf(s, "  #%d state %d size %d returned %d expiry %d redelivered %v %v", l.base+uint64(i), x.state, x.size, x.returned, x.expiry, x.redelivered, x.name)
+			if x.death != 0 {
+				fmt.Fprintf(s, " %v", x.death)
+			}
+			fmt.Fprintln(s)
 		}
 	}
 	for _, n := range slices.Sorted(maps.Keys(l.out)) {

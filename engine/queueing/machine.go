@@ -82,6 +82,7 @@ type Effects struct {
 	Deliveries []Delivery // in the order of their assignment
 	Ended      []Ended
 	Owned      bool // which queues there are has changed
+	Died       bool // messages wait to be sent on (Dying)
 }
 
 // Delivery is a message that was assigned to a consumer.

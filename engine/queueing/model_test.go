@@ -203,6 +203,12 @@ func (w *world) check() {
 				want[l.messages[i].name] = true
 			}
 		}
+		if n := l.count(dying); n != len(l.dying) || l.count(leaving) != l.leaving {
+			w.t.Fatalf("queue %d: %d are dying, it has %v, %d leaving", id, n, l.dying, l.leaving)
+		}
+		if len(l.dying) > 0 {
+			w.seen["dying"]++
+		}
 		for n, t := range l.out {
 			if w.delivered[place(id, n)] == nil || l.at(t.sequence).state != acquired {
 				w.t.Fatalf("queue %d: delivery %d is out, to nobody that the model knows", id, n)
@@ -290,6 +296,7 @@ func (w *world) step() {
 		c.Config.BytesMax = rapid.SampledFrom([]int64{-1, -1, 300}).Draw(t, "bytes")
 		c.Config.Overflow = uint8(rapid.IntRange(0, 1).Draw(t, "overflow"))
 		c.Config.DeliveryLimit = uint32(rapid.IntRange(0, 2).Draw(t, "limit"))
+		c.Config.DeadLetters = rapid.IntRange(0, 2).Draw(t, "dead letters") == 0
 		c.Config.AutoDelete = rapid.IntRange(0, 9).Draw(t, "auto") == 0
 		if rapid.IntRange(0, 5).Draw(t, "exclusive") == 0 {
 			s := w.session()

@@ -120,7 +120,7 @@ func decodeHead(key, value []byte) (*line, error) {
 
 // appendChunk encodes the messages of a chunk that are not gone, each by its distance from the one before; some: there are any.
 //
-//	version | for each: distance | state | name | size | returned | expiry | redelivered | acquired: number | consumer
+//	version | for each: distance | state | name | size | returned | expiry | redelivered | dying, leaving: why | acquired: number | consumer
 func appendChunk(dst []byte, l *line, number uint64) (out []byte, some bool) {
 	e := encoder{append(dst, chunkVersion)}
 	numbers := map[uint64]uint64{} // of this chunk's deliveries
@@ -147,6 +147,9 @@ func appendChunk(dst []byte, l *line, number uint64) (out []byte, some bool) {
 		e.uint(uint64(x.returned))
 		e.uint(x.expiry)
 		e.bool(x.redelivered)
+		if x.state == dying || x.state == leaving {
+			e.uint(uint64(x.death))
+		}
 		if x.state == acquired {
 			n, out := numbers[s]
 			e.bool(out) // not of a queue that was dropped
@@ -165,9 +168,13 @@ func (m *Machine) loadChunk(l *line, number uint64, key, value []byte) error {
 	s := number * chunkMessages
 	for len(d.b) > 0 && !d.failed {
 		s += d.uint()
-		x := message{state: state(d.upTo(uint64(held)))}
+		x := message{state: state(d.upTo(uint64(leaving)))}
 		x.name = Name{d.uint(), d.uint32(), d.uint32(), d.uint32()}
 		x.size, x.returned, x.expiry, x.redelivered = d.uint32(), d.uint32(), d.uint(), d.bool()
+		if x.state == dying || x.state == leaving {
+			x.death = death(d.upTo(uint64(deathMax)))
+			d.failed = d.failed || x.death == 0
+		}
 		if s < l.base || s >= l.next || s/chunkMessages != number || x.state == gone {
 			return fmt.Errorf("%w: chunk %x: message %d", ErrRow, key, s)
 		}
@@ -189,6 +196,9 @@ func (l *line) settleIn() {
 	doomed := 0
 	for i := range l.messages {
 		s, x := l.base+uint64(i), &l.messages[i]
+		if x.state == dying {
+			l.dying = append(l.dying, s)
+		}
 		if x.state != ready {
 			continue
 		}
@@ -299,9 +309,13 @@ func (m *Machine) loadHeld(i heldItem) error {
 	if l == nil {
 		return nil // dropped meanwhile
 	}
-	if i.sequence < l.base || i.sequence >= l.next || l.at(i.sequence).state != held {
+	want, count := held, &l.held
+	if i.outcome == Buried {
+		want, count = leaving, &l.leaving
+	}
+	if i.sequence < l.base || i.sequence >= l.next || l.at(i.sequence).state != want {
 		return fmt.Errorf("message %d of queue %d is not held", i.sequence, i.queue)
 	}
-	l.held++
+	*count++
 	return nil
 }

@@ -49,14 +49,24 @@ func (m *Machine) mayTransact(s Session, items []command.QueueSettlement, messag
 	if total != uint64(bytes) {
 		return command.QueueTransactResult{Code: broker.CodeInvalidRequest}
 	}
-	type place struct{ queue, number uint64 }
+	type place struct {
+		queue, number uint64
+		dying         bool
+	}
 	seen := make(map[place]bool, len(items))
 	for _, i := range items {
 		l := m.lines[broker.QueueID(i.Queue)]
 		if l == nil {
 			continue
 		}
-		at := place{i.Queue, i.Number}
+		at := place{i.Queue, i.Number, broker.Outcome(i.Outcome) == Buried}
+		if at.dying {
+			if !l.waits(i.Number) || seen[at] {
+				return command.QueueTransactResult{Code: broker.CodeUnknownDelivery, Queue: i.Queue}
+			}
+			seen[at] = true
+			continue
+		}
 		if t := l.out[i.Number]; t == nil || t.consumer.session != s || seen[at] {
 			return command.QueueTransactResult{Code: broker.CodeUnknownDelivery, Queue: i.Queue}
 		}
@@ -183,6 +193,13 @@ func (m *Machine) prepare(ctx Context, c *command.QueuePrepare, payloadAt uint32
 
 // take makes a delivery the transaction's. Its consumer gets nothing in its place before the decision.
 func (m *Machine) take(l *line, number uint64, o broker.Outcome) heldItem {
+	if o == Buried {
+		l.unwait(number)
+		l.leaving++
+		l.at(number).state = leaving
+		m.changed.message(l, number)
+		return heldItem{queue: l.id, sequence: number, outcome: o}
+	}
 	t := l.out[number]
 	delete(l.out, number)
 	delete(t.consumer.out, number)
@@ -216,8 +233,22 @@ func (m *Machine) decide(h *hold, commit bool) {
 		if l == nil {
 			continue // its grave has the message
 		}
-		l.held--
 		m.changed.message(l, i.sequence)
+		if i.outcome == Buried {
+			l.leaving--
+			if l.wait(i.sequence); commit {
+				m.sendOn(l, i.sequence)
+			} else {
+				m.effects.Died = !m.replays || m.effects.Died
+			}
+			continue
+		}
+		l.held--
+		if commit && i.outcome == broker.Reject {
+			m.die(l, i.sequence, rejected)
+			touched.add(l)
+			continue
+		}
 		if again := i.outcome == broker.Requeue || i.outcome == broker.RejectAgain; commit && !again {
 			m.names.remove(l.at(i.sequence).name)
 			l.bury(i.sequence)

@@ -33,6 +33,13 @@ func (w *world) someItems(s Session) (items []command.QueueSettlement) {
 			items = append(items, command.QueueSettlement{Queue: at >> 32, Number: at & (1<<32 - 1), Outcome: uint8(rapid.IntRange(0, 3).Draw(w.t, "outcome"))})
 		}
 	}
+	for _, id := range slices.Sorted(maps.Keys(w.m.lines)) {
+		for _, n := range w.m.lines[id].dying {
+			if rapid.IntRange(0, 3).Draw(w.t, "send on") == 0 {
+				items = append(items, command.QueueSettlement{Queue: uint64(id), Number: n, Outcome: uint8(Buried)})
+			}
+		}
+	}
 	return items
 }
 
@@ -192,6 +199,9 @@ func (w *world) settledBy(c command.Message, at uint64, x *modelMessage) bool {
 		items, h = c.Items, w.open[txn.ProducerID(c.ProducerID)]
 	}
 	for _, i := range items {
+		if broker.Outcome(i.Outcome) == Buried {
+			continue
+		}
 		if place(broker.QueueID(i.Queue), i.Number) != at {
 			continue
 		}

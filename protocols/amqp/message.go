@@ -69,30 +69,40 @@ func header(d *broker.Delivery) (wire.ContentHeader, error) {
 		headers = headers.Append("x-tally-fence", wire.Int64Value(int64(d.Fence)))
 	}
 	if len(d.Deaths) > 0 {
-		headers = appendDeaths(headers, d.Deaths)
+		expiration := ""
+		if h.Properties.Flags&wire.HasExpiration != 0 { // it had its time
+			expiration = h.Properties.Expiration
+			h.Properties.Flags &^= wire.HasExpiration
+		}
+		headers = appendDeaths(headers, d.Deaths, expiration)
 	}
 	h.Properties.Headers = headers
 	h.Properties.Flags |= wire.HasHeaders
 	return h, nil
 }
 
-// appendDeaths writes x-death and the names of the first and last of them (https://www.rabbitmq.com/docs/dlx).
-func appendDeaths(headers wire.Table, deaths []broker.Death) wire.Table {
+// appendDeaths writes x-death and the names of the first and last of them (https://www.rabbitmq.com/docs/dlx). What it was published
+// with as expiration is in the first.
+func appendDeaths(headers wire.Table, deaths []broker.Death, expiration string) wire.Table {
 	headers = without(headers, "x-death", "x-first-death-exchange", "x-first-death-queue", "x-first-death-reason",
 		"x-last-death-exchange", "x-last-death-queue", "x-last-death-reason")
 	var list wire.Array
-	for _, d := range deaths {
+	for i, d := range deaths {
 		var keys wire.Array
 		for _, key := range d.Keys {
 			keys = keys.Append(wire.TextValue(key))
 		}
-		list = list.Append(wire.TableValue(wire.Table(nil).
+		entry := wire.Table(nil).
 			Append("count", wire.Int64Value(int64(d.Count))).
 			Append("exchange", wire.TextValue(d.Exchange)).
 			Append("queue", wire.TextValue(d.Queue)).
 			Append("reason", wire.TextValue(d.Reason)).
 			Append("routing-keys", wire.ArrayValue(keys)).
-			Append("time", wire.TimestampValue(uint64(d.Time/1000)))))
+			Append("time", wire.TimestampValue(uint64(d.Time/1000)))
+		if expiration != "" && i == len(deaths)-1 {
+			entry = entry.Append("original-expiration", wire.TextValue(expiration))
+		}
+		list = list.Append(wire.TableValue(entry))
 	}
 	last, first := deaths[0], deaths[len(deaths)-1]
 	return headers.Append("x-death", wire.ArrayValue(list)).

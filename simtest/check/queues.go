@@ -36,7 +36,8 @@ type Removal struct {
 	At          time.Duration // when it was sent
 	Queue       string
 	Value       string
-	Transaction int // -1: none
+	Transaction int    // -1: none
+	To          string // where its queue sends what is rejected; "": it was acknowledged, or nothing is sent on
 }
 
 // A QueueTransaction is one tx.commit.
@@ -91,6 +92,7 @@ type queueChecker struct {
 //   - doubled-message: it was there twice in the end.
 //   - overtaken-message: a consumer was given two messages of one publisher, both for the first time, in another order than
 //     they were published in.
+//   - lost-message, doubled-message: it was rejected, and is neither where it was nor where its queue sends what is rejected; or in both.
 //   - torn-commit: some of what a transaction did is there, and some is not.
 func Queues(h *QueueHistory) []Violation {
 	c := &queueChecker{h: h, published: map[queueKey]*Publish{}, deliveries: map[queueKey][]*Delivery{}, removals: map[queueKey][]*Removal{}}
@@ -116,6 +118,7 @@ func Queues(h *QueueHistory) []Violation {
 	c.delivered()
 	c.lost()
 	c.removed()
+	c.sentOn()
 	c.order()
 	return c.found
 }
@@ -269,6 +272,30 @@ func (c *queueChecker) removed() {
 				c.violation(MessageCameBack, key.queue, "%q was delivered to %s at %v; %s had removed it in a transaction at %v", key.value, d.Consumer, d.At, by[0].Client, by[0].Call)
 				break
 			}
+		}
+	}
+}
+
+// sentOn judges what was rejected. Whether the rejection is in force nobody is told.
+func (c *queueChecker) sentOn() {
+	for _, key := range queueKeys(c.removals) {
+		to, acknowledged := "", false
+		for _, r := range c.removals[key] {
+			if r.To == "" {
+				acknowledged = true
+			} else {
+				to = r.To
+			}
+		}
+		if to == "" {
+			continue
+		}
+		is, was := c.isThere(queueKey{to, key.value}), c.isThere(key)
+		switch {
+		case is && was:
+			c.violation(DoubledMessage, key.queue, "%q was rejected, and is in %s and in %s", key.value, key.queue, to)
+		case !is && !was && !acknowledged:
+			c.violation(LostMessage, key.queue, "%q was rejected, and is neither in %s nor in %s", key.value, key.queue, to)
 		}
 	}
 }

@@ -96,6 +96,15 @@ func TestQueuesFindsWhatIsWrong(t *testing.T) {
 			h.Deliveries = append(h.Deliveries, d)
 		}},
 		{OvertakenMessage, "2", func(h *QueueHistory) { h.Deliveries[0], h.Deliveries[1] = h.Deliveries[1], h.Deliveries[0] }},
+		{LostMessage, "2a", func(h *QueueHistory) { // rejected, and nowhere
+			h.Removals = append(h.Removals, Removal{At: 33 * time.Second, Queue: "a", Value: "2a", Transaction: -1, To: "dead"})
+			forget(h, "end", "2a")
+		}},
+		{DoubledMessage, "2a", func(h *QueueHistory) { // rejected, and in both
+			h.Removals = append(h.Removals, Removal{At: 33 * time.Second, Queue: "a", Value: "2a", Transaction: -1, To: "dead"})
+			h.Publishes = append(h.Publishes, Publish{Span: Span{33 * time.Second, 34 * time.Second}, Publisher: "dead 2a", Queue: "dead", Value: "2a", Outcome: Unknown, Transaction: -1})
+			h.Deliveries = append(h.Deliveries, Delivery{At: 110 * time.Second, Since: 90 * time.Second, Consumer: "end", Queue: "dead", Value: "2a", Final: true})
+		}},
 		{TornCommit, "2a", func(h *QueueHistory) { forget(h, "end", "2b") }},
 	} {
 		h := queueStory()

@@ -24,10 +24,14 @@ import (
 // from the second.
 var queues = []string{"in", "mail", "notice"}
 
+// dead is where "mail" sends what is rejected.
+const dead = "dead"
+
 // rabbits are clients of RabbitMQ, and what they saw.
 type rabbits struct {
 	*narrow
 	h    check.QueueHistory
+	died map[string]bool // messages that a worker has rejected
 	stop chan struct{}
 }
 
@@ -110,6 +114,19 @@ func (r *rabbit) removed(queue, value string, tx int) {
 	r.x.mu.Lock()
 	defer r.x.mu.Unlock()
 	r.x.h.Removals = append(r.x.h.Removals, check.Removal{At: r.x.w.Now(), Queue: queue, Value: value, Transaction: tx})
+}
+
+// rejects notes that a message is rejected, so that it may be sent on.
+func (r *rabbit) rejects(value string) {
+	r.x.mu.Lock()
+	defer r.x.mu.Unlock()
+	now := r.x.w.Now()
+	r.x.h.Removals = append(r.x.h.Removals, check.Removal{At: now, Queue: "mail", Value: value, Transaction: -1, To: dead})
+	if !r.x.died[value] {
+		r.x.died[value] = true
+		r.x.h.Publishes = append(r.x.h.Publishes, check.Publish{Span: check.Span{Call: now, Return: 1 << 62}, Publisher: "rejected " + value, Queue: dead, Value: value,
+			Outcome: check.Unknown, Transaction: -1})
+	}
 }
 
 // publisher publishes with confirms, some at a time.
@@ -278,12 +295,12 @@ func worker(r *rabbit, c *client.Connection) error {
 			case n < 8:
 				r.removed("mail", value, -1)
 				err = d.Ack(false)
-			case n < 10:
-				r.removed("mail", value, -1)
+			case n < 12:
+				r.rejects(value)
 				err = d.Reject(false)
-			case n < 16:
+			case n < 17:
 				err = d.Nack(false, true)
-			case n == 16:
+			case n == 17:
 				return nil
 			}
 			if err != nil {
@@ -314,9 +331,13 @@ func (r *rabbit) declareAll() error {
 	if err != nil {
 		return err
 	}
-	for _, q := range queues {
+	for _, q := range append([]string{dead}, queues...) {
 		// One that is delivered again and again is not to be dropped for it.
-		if _, err := ch.QueueDeclare(q, true, false, false, false, client.Table{"x-delivery-limit": int32(-1)}); err != nil {
+		args := client.Table{"x-delivery-limit": int32(-1)}
+		if q == "mail" {
+			args["x-dead-letter-exchange"], args["x-dead-letter-routing-key"] = "", dead
+		}
+		if _, err := ch.QueueDeclare(q, true, false, false, false, args); err != nil {
 			return err
 		}
 	}
@@ -358,7 +379,7 @@ func (r *rabbit) take() (n int, err error) {
 		return 0, err
 	}
 	r.runs++
-	for _, q := range queues {
+	for _, q := range append([]string{dead}, queues...) {
 		for {
 			d, ok, err := ch.Get(q, false)
 			if err != nil {
@@ -425,7 +446,7 @@ func (x *rabbits) readTopic() {
 // over queues of several shards, and a topic, is all or nothing.
 func TestQueuesSurviveThePlan(t *testing.T) {
 	world(t, small, func(n *narrow) {
-		x := &rabbits{narrow: n, stop: make(chan struct{})}
+		x := &rabbits{narrow: n, stop: make(chan struct{}), died: map[string]bool{}}
 		x.declare()
 		var running []<-chan error
 		for _, b := range []struct {
