@@ -97,6 +97,7 @@ func (m *Machine) other(kind command.Kind, body []byte) (command.Message, error)
 		r.Code = m.hold(c)
 	case *command.QueueLook:
 		if l := m.lines[broker.QueueID(c.Queue)]; l != nil {
+			m.use(l)
 			*r = l.status()
 		} else {
 			r.Code = broker.CodeUnknownQueue

@@ -39,8 +39,15 @@ func (m *Machine) acquire(l *line, sequence uint64, c *consumer) uint64 {
 	return l.numbers
 }
 
-// nextConsumer is whose turn it is among those with the highest priority that take a message; nil if nobody does.
+// nextConsumer is whose turn it is among those with the highest priority that take a message; nil if nobody does. Where a single
+// one is active that is the one that came first.
 func (l *line) nextConsumer() *consumer {
+	if l.config.SingleActive {
+		if len(l.consumers) > 0 && l.consumers[0].hungry() {
+			return l.consumers[0]
+		}
+		return nil
+	}
 	for i := 0; i < len(l.consumers); {
 		j := i // the end of those with this priority
 		for j < len(l.consumers) && l.consumers[j].priority == l.consumers[i].priority {
@@ -157,6 +164,7 @@ func (m *Machine) get(c *command.QueueGet) command.QueueGetResult {
 	case id == 0 || x != nil && (x.line != l || x.session != s || !x.getter):
 		return command.QueueGetResult{Code: broker.CodeInvalidRequest}
 	}
+	m.use(l)
 	m.expire(l, sliceMessages)
 	first := l.first()
 	if first == 0 || l.expired(first, m.clock) {

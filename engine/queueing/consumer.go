@@ -77,7 +77,7 @@ func (m *Machine) add(x *consumer) {
 	m.session(x.session).consumers[x.id] = x
 	if !x.getter && !x.cancelled {
 		i := len(x.line.consumers)
-		for i > 0 && x.line.consumers[i-1].priority < x.priority {
+		for i > 0 && x.line.consumers[i-1].priority < x.priority && !x.line.config.SingleActive {
 			i--
 		}
 		x.line.consumers = slices.Insert(x.line.consumers, i, x)
@@ -96,6 +96,7 @@ func (m *Machine) detach(x *consumer) {
 	if i := slices.Index(l.consumers, x); i >= 0 {
 		l.consumers = slices.Delete(l.consumers, i, i+1)
 		l.turn = 0
+		m.use(l)
 	}
 	m.maybeGone(x)
 	if l.config.AutoDelete && l.hadOne && len(l.consumers) == 0 {

@@ -17,12 +17,8 @@ func CheckConfig(c *command.QueueConfig) string {
 		return "priorities"
 	case c.DeadLetters && c.Overflow == overflowRejectAndSend:
 		return "overflow reject-publish-dlx"
-	case c.ExpiresMs > 0:
-		return "expiry of unused queues"
 	case c.ConsumerTimeoutMs > 0:
 		return "consumer time-outs"
-	case c.SingleActive:
-		return "a single active consumer"
 	case c.DeduplicationMs > 0, c.DeduplicationCount > 0:
 		return "de-duplication"
 	}
@@ -33,6 +29,7 @@ func CheckConfig(c *command.QueueConfig) string {
 func (m *Machine) create(c *command.QueueCreate) command.QueueResult {
 	id := broker.QueueID(c.Queue)
 	if l := m.lines[id]; l != nil {
+		m.use(l)
 		return l.status()
 	}
 	l := newLine(c)
@@ -45,12 +42,26 @@ func (m *Machine) create(c *command.QueueCreate) command.QueueResult {
 		return command.QueueResult{Code: broker.CodeSessionLost}
 	}
 	m.lines[id] = l
+	m.use(l)
 	if (l.owner != Session{}) {
 		m.session(l.owner).owned[id] = true
 	}
 	m.changed.line(l)
 	m.effects.Owned = true
 	return l.status()
+}
+
+// use notes that a queue is used, if it is to end when it was not for long: by a declaration, a get, the end of a consumer.
+func (m *Machine) use(l *line) {
+	if l.config.ExpiresMs > 0 {
+		l.used = max(m.clock, 1)
+		m.changed.line(l)
+	}
+}
+
+// unused says whether a queue was not used for as long as it may be.
+func (l *line) unused(clock uint64) bool {
+	return l.config.ExpiresMs > 0 && len(l.consumers) == 0 && l.used+l.config.ExpiresMs <= clock
 }
 
 func (l *line) status() command.QueueResult {
@@ -155,6 +166,11 @@ func (m *Machine) tick(c *command.QueueTick) command.QueueTickResult {
 	}
 	for _, id := range slices.Sorted(maps.Keys(m.lines)) {
 		l := m.lines[id]
+		if l.unused(m.clock) {
+			m.drop(l)
+			left--
+			continue
+		}
 		left -= m.free(l, left)
 		if n := m.expire(l, left); n > 0 {
 			left -= n

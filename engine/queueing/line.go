@@ -35,6 +35,7 @@ type line struct {
 	consumers  []*consumer // that take messages: by priority, then in the order in which they came
 	turn       int         // whose turn it is, of consumers
 	hadOne     bool        // a consumer, ever
+	used       uint64      // replicated time, ms, of the last use, where the queue ends without any; else 0
 	held       int         // messages whose fate a transaction decides
 	dying      []uint64    // wait to be sent on to where dead letters go, rising
 	leaving    int         // the same, in a transaction that sends them on
@@ -154,7 +155,7 @@ func (l *line) over(messages int, bytes uint64) bool {
 
 // due says whether time has something to do here.
 func (l *line) due(clock uint64) bool {
-	if len(l.doomed) > 0 {
+	if len(l.doomed) > 0 || l.unused(clock) {
 		return true
 	}
 	s := l.first()
@@ -181,8 +182,8 @@ func (l *line) balance() bool {
 }
 
 func (l *line) describe(s *strings.Builder) {
-	fmt.Fprintf(s, "queue %d %s %s: published %d = ready %d + acquired %d + held %d + dying %d + leaving %d + gone %d, %d ready bytes, reserved %v, numbers %d, turn %d, had one %v, owner %v, next %d, base %d, cursor %d, doomed %v, %+v\n", l.id, l.host, l.name,
-		l.published, l.ready, len(l.out), l.held, len(l.dying), l.leaving, l.gone, l.readyBytes, l.reserved, l.numbers, l.turn, l.hadOne, l.owner, l.next, l.base, l.cursor, l.doomed, l.config)
+	fmt.Fprintf(s, "queue %d %s %s: published %d = ready %d + acquired %d + held %d + dying %d + leaving %d + gone %d, %d ready bytes, reserved %v, numbers %d, turn %d, had one %v, used %d, owner %v, next %d, base %d, cursor %d, doomed %v, %+v\n", l.id, l.host, l.name,
+		l.published, l.ready, len(l.out), l.held, len(l.dying), l.leaving, l.gone, l.readyBytes, l.reserved, l.numbers, l.turn, l.hadOne, l.used, l.owner, l.next, l.base, l.cursor, l.doomed, l.config)
 	for i := range l.messages {
 		if x := &l.messages[i]; x.state != gone {
 			fmt.Fprintf(s, "  #%d state %d size %d returned %d expiry %d redelivered %v %v", l.base+uint64(i), x.state, x.size, x.returned, x.expiry, x.redelivered, x.name)

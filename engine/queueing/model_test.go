@@ -217,7 +217,7 @@ func (w *world) check() {
 		if n := l.count(held); n != l.held {
 			w.t.Fatalf("queue %d: %d are held, it counts %d", id, n, l.held)
 		}
-		hungry := slices.ContainsFunc(l.consumers, func(c *consumer) bool { return c.hungry() })
+		hungry := slices.ContainsFunc(l.consumers, func(c *consumer) bool { return c.hungry() && (!l.config.SingleActive || c == l.consumers[0]) })
 		if s := l.first(); s != 0 && hungry && !l.expired(s, w.m.clock) {
 			w.t.Fatalf("queue %d: #%d is ready and somebody would take it\n%s", id, s, w.m.Describe())
 		}
@@ -297,6 +297,8 @@ func (w *world) step() {
 		c.Config.Overflow = uint8(rapid.IntRange(0, 1).Draw(t, "overflow"))
 		c.Config.DeliveryLimit = uint32(rapid.IntRange(0, 2).Draw(t, "limit"))
 		c.Config.DeadLetters = rapid.IntRange(0, 2).Draw(t, "dead letters") == 0
+		c.Config.SingleActive = rapid.IntRange(0, 4).Draw(t, "single") == 0
+		c.Config.ExpiresMs = uint64(rapid.SampledFrom([]int{0, 0, 0, 150}).Draw(t, "expires"))
 		c.Config.AutoDelete = rapid.IntRange(0, 9).Draw(t, "auto") == 0
 		if rapid.IntRange(0, 5).Draw(t, "exclusive") == 0 {
 			s := w.session()

@@ -14,6 +14,7 @@ import (
 const (
 	selfVersion  = 1
 	headVersion  = 1
+	headVersion2 = 2 // of a queue that ends when it is not used: behind the rest, when it was used last
 	chunkVersion = 1
 )
 
@@ -70,7 +71,11 @@ func (d *decoder) session() Session {
 
 // appendHead encodes a queue without its messages and consumers.
 func appendHead(dst []byte, l *line) []byte {
-	e := encoder{append(dst, headVersion)}
+	version := byte(headVersion)
+	if l.used > 0 {
+		version = headVersion2
+	}
+	e := encoder{append(dst, version)}
 	e.text(l.host)
 	e.text(l.name)
 	// The configuration as the command has it, so that it is written down once.
@@ -90,6 +95,9 @@ func appendHead(dst []byte, l *line) []byte {
 		e.uint(s.from)
 		e.uint(s.to)
 	}
+	if l.used > 0 {
+		e.uint(l.used)
+	}
 	return e.b
 }
 
@@ -98,7 +106,11 @@ func decodeHead(key, value []byte) (*line, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: head: %w", ErrRow, err)
 	}
-	d := open(value, headVersion)
+	version := byte(headVersion)
+	if len(value) > 0 && value[0] == headVersion2 {
+		version = headVersion2
+	}
+	d := open(value, version)
 	l := &line{id: id, out: map[uint64]*taken{}}
 	l.host, l.name = d.text(), d.text()
 	var create command.QueueCreate
@@ -111,6 +123,9 @@ func decodeHead(key, value []byte) (*line, error) {
 	l.turn, l.hadOne, l.published, l.gone = int(d.upTo(1<<31)), d.bool(), d.uint(), d.uint()
 	for range d.count() {
 		l.doomed = append(l.doomed, span{d.uint(), d.uint()})
+	}
+	if version == headVersion2 {
+		l.used = d.uint()
 	}
 	if l.base > l.cursor || l.cursor > l.next {
 		d.failed = true
