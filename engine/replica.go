@@ -217,7 +217,7 @@ func (r *replica) applyOne(c *consensus.Command, w *store.Batch, results *[]byte
 			r.parts.Fold(c.Body, dst[from:])
 		}
 	case transaction.Owns(kind):
-		ctx := transaction.Context{Term: c.Term, Clock: c.Clock}
+		ctx := transaction.Context{Term: c.Term, Clock: c.Clock, ClockOld: c.ClockOld}
 		if dst, err = r.txns.Apply(ctx, c.Body, participants{r, c, w}, w, dst); err == nil {
 			r.parts.Fold(c.Body, dst[from:])
 			r.decides = true

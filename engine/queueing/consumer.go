@@ -194,8 +194,8 @@ func (m *Machine) hold(c *command.QueueLease) broker.Code {
 	return broker.CodeNone
 }
 
-// measure begins the time of leases, once a command brings it: a node that does not lead asks for them under a clock that may have
-// stood still for long, and must not lose at once what it counts on.
+// measure begins the time of leases, and of queues' last use, once a command brings it: a node that does not lead asks for them under a
+// clock that may have stood still for long, and must not lose at once what it counts on.
 func (m *Machine) measure(ctx Context) {
 	if ctx.ClockOld {
 		return
@@ -203,6 +203,16 @@ func (m *Machine) measure(ctx Context) {
 	for _, l := range m.leases { //lint:sorted each on its own
 		if l.deadline&unmeasured != 0 {
 			l.deadline = m.clock + l.deadline&^unmeasured
+		}
+	}
+	if !m.usedAnew {
+		return
+	}
+	m.usedAnew = false
+	for _, l := range m.lines { //lint:sorted each on its own
+		if l.used == unmeasured {
+			l.used = max(m.clock, 1)
+			m.changed.line(l)
 		}
 	}
 }

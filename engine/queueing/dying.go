@@ -44,7 +44,7 @@ func (m *Machine) die(l *line, sequence uint64, why death) {
 	}
 	x.death = why
 	l.wait(sequence)
-	m.effects.Died = !m.replays || m.effects.Died
+	m.effects.Died = true
 }
 
 // wait lets a message wait to be sent on.
@@ -57,7 +57,11 @@ func (l *line) wait(sequence uint64) {
 // unwait is the reverse, and says whether the message waited.
 func (l *line) unwait(sequence uint64) bool {
 	i, waits := slices.BinarySearch(l.dying, sequence)
-	if waits {
+	switch {
+	case !waits:
+	case i == 0: // nearly always: nothing is moved
+		l.dying = l.dying[1:]
+	default:
 		l.dying = slices.Delete(l.dying, i, i+1)
 	}
 	return waits

@@ -52,16 +52,17 @@ func (m *Machine) create(c *command.QueueCreate) command.QueueResult {
 }
 
 // use notes that a queue is used, if it is to end when it was not for long: by a declaration, a get, the end of a consumer.
+// When that is, the command says that is applied, or the next that brings the time.
 func (m *Machine) use(l *line) {
 	if l.config.ExpiresMs > 0 {
-		l.used = max(m.clock, 1)
+		l.used, m.usedAnew = unmeasured, true
 		m.changed.line(l)
 	}
 }
 
 // unused says whether a queue was not used for as long as it may be.
 func (l *line) unused(clock uint64) bool {
-	return l.config.ExpiresMs > 0 && len(l.consumers) == 0 && l.used+l.config.ExpiresMs <= clock
+	return l.config.ExpiresMs > 0 && len(l.consumers) == 0 && l.used != unmeasured && l.used+l.config.ExpiresMs <= clock
 }
 
 func (l *line) status() command.QueueResult {

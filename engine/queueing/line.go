@@ -35,7 +35,7 @@ type line struct {
 	consumers  []*consumer // that take messages: by priority, then in the order in which they came
 	turn       int         // whose turn it is, of consumers
 	hadOne     bool        // a consumer, ever
-	used       uint64      // replicated time, ms, of the last use, where the queue ends without any; else 0
+	used       uint64      // replicated time, ms, of the last use, or unmeasured, where the queue ends without any; else 0
 	held       int         // messages whose fate a transaction decides
 	dying      []uint64    // wait to be sent on to where dead letters go, rising
 	leaving    int         // the same, in a transaction that sends them on

@@ -51,6 +51,7 @@ func Load(r keyspace.Reader) (*Machine, error) {
 	}
 	for _, l := range m.lines { //lint:sorted each on its own
 		l.settleIn()
+		m.usedAnew = m.usedAnew || l.used == unmeasured
 	}
 	if err := m.loadHolders(r); err != nil {
 		return nil, err

@@ -51,6 +51,7 @@ type Machine struct {
 	names     names
 	changed   changes
 	effects   Effects
+	usedAnew  bool // some queues' used is unmeasured
 	foldAt    int  // commands
 	foldsNext bool // whatever foldAt says
 	replays   bool // Load applies deltas: nothing is written or told
@@ -139,6 +140,9 @@ func (m *Machine) Due(clock uint64) bool {
 		if l.deadline <= clock || l.deadline&unmeasured != 0 {
 			return true
 		}
+	}
+	if m.usedAnew {
+		return true
 	}
 	for _, l := range m.lines { //lint:sorted any will do
 		if l.due(clock) {

@@ -239,7 +239,7 @@ func (m *Machine) decide(h *hold, commit bool) {
 			if l.wait(i.sequence); commit {
 				m.sendOn(l, i.sequence)
 			} else {
-				m.effects.Died = !m.replays || m.effects.Died
+				m.effects.Died = true
 			}
 			continue
 		}

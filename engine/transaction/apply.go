@@ -162,8 +162,8 @@ func (a apply) install(c *command.TxnAdd, p txn.Participant, g txn.Grant) (item 
 func (a apply) expire(c *command.TxnExpire) command.Message {
 	result := &command.TxnResult{}
 	for _, name := range c.Names {
-		e, forgotten := a.m.ids.Expire(a.ctx.coordinator(), name)
-		if e == nil && !forgotten {
+		e, changed := a.m.ids.Expire(a.ctx.coordinator(), name)
+		if e == nil && !changed {
 			continue
 		}
 		a.ended(result, name, e)

@@ -23,10 +23,12 @@ type Participants interface {
 type Context struct {
 	Term  uint64 // the leader term it was proposed under, 0 if none
 	Clock uint64 // replicated time, ms
+	// ClockOld: the time is of the last entry that brought one, however long ago.
+	ClockOld bool
 }
 
 func (c Context) coordinator() coordinator.Context {
-	return coordinator.Context{Now: int64(c.Clock), Term: c.Term}
+	return coordinator.Context{Now: int64(c.Clock), Term: c.Term, Old: c.ClockOld}
 }
 
 // Machine holds the transactional ids of one shard.

@@ -8,15 +8,22 @@ import (
 )
 
 // Expire ends name's open transaction if its time is over, and forgets the id if it is idle for too long and owes nothing.
-// Both are judged by the command's time: a leader that was wrong about them changes nothing.
-func (m *Machine) Expire(c Context, name string) (e *Ended, forgotten bool) {
+// Both are judged by the command's time: a leader that was wrong about them changes nothing. The time of a transaction that was opened
+// without any begins here. changed: e is not all that its row does not have.
+func (m *Machine) Expire(c Context, name string) (e *Ended, changed bool) {
 	m.advance(c)
 	p := m.producers[name]
 	switch {
 	case p == nil:
 		return nil, false
+	case p.state == Ongoing && p.started == unmeasured:
+		if c.Old {
+			return nil, false
+		}
+		p.started = m.now
+		return nil, true
 	case p.state == Ongoing:
-		if m.now < p.started+p.timeout {
+		if c.Old || m.now < p.started+p.timeout {
 			return nil, false
 		}
 		return m.abort(p), false
@@ -98,7 +105,10 @@ func (m *Machine) NextDeadline() (next int64, ok bool) {
 }
 
 func (m *Machine) deadline(p *producer) (at int64, ok bool) {
-	if p.state == Ongoing {
+	switch {
+	case p.state == Ongoing && p.started == unmeasured:
+		return 0, true
+	case p.state == Ongoing:
 		return p.started + p.timeout, true
 	}
 	return p.used + m.options.RetentionMs + 1, len(p.outbox) == 0

@@ -41,6 +41,9 @@ func (m *Machine) Add(c Context, q AddRequest) ([]txn.Grant, *txn.Refusal) {
 	}
 	if p.state != Ongoing {
 		p.state, p.number, p.started = Ongoing, p.number+1, m.now
+		if c.Old {
+			p.started = unmeasured
+		}
 	}
 	p.participants = all
 	p.renew(q.Connection)

@@ -16,6 +16,9 @@ const ParticipantsMax = 10_000
 // refused as Concurrent: a participant whose shard is down for long must not make its peers' grants ever longer.
 const DecisionsMax = 8
 
+// unmeasured is when a transaction began that was opened by a command without the time.
+const unmeasured = -1
+
 // Options are a shard's bounds on transactional ids. The zero value is not valid; see Default.
 type Options struct {
 	IDsMax      int   // transactional ids; beyond it new ones are refused, none is dropped

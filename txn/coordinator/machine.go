@@ -27,6 +27,7 @@ func New(o Options) *Machine {
 type Context struct {
 	Now  int64  // replicated time, in ms
 	Term uint64 // of the leader that proposed the command
+	Old  bool   // the command did not bring the time with it: Now is the last that was told, however long ago
 }
 
 // Ended says that a transaction was decided: Undelivered has it from now on, and what lives on this shard can be closed

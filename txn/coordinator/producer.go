@@ -70,7 +70,7 @@ type producer struct {
 	number txn.Number
 	// participants of the open transaction, sorted; none otherwise.
 	participants []txn.Participant
-	started      int64 // replicated time, in ms, of the open transaction's first participant
+	started      int64 // replicated time, in ms, of the open transaction's first participant; unmeasured: nobody has told it yet
 	// connection is the newest that the producer's requests came over.
 	connection txn.Generation
 	// expected is what the last Init named, if it did: the same again is a retry, as long as the state is Empty.
@@ -188,7 +188,11 @@ func (p *producer) String() string {
 		s += fmt.Sprintf(" number %d", p.number)
 	}
 	if p.state == Ongoing {
-		s += fmt.Sprintf(" since %d, until %d", p.started, p.started+p.timeout)
+		if p.started == unmeasured {
+			s += " since nobody has told when"
+		} else {
+			s += fmt.Sprintf(" since %d, until %d", p.started, p.started+p.timeout)
+		}
 	}
 	if !p.connection.None() {
 		s += fmt.Sprintf(" connection %v", p.connection)

@@ -54,7 +54,7 @@ type scenario struct {
 func (s *scenario) run(t *testing.T, d *datadriven.TestData) string {
 	a := arguments{t, d}
 	s.now = a.number("at", s.now+1)
-	ctx := coordinator.Context{Now: s.now, Term: uint64(a.number("term", 3))}
+	ctx := coordinator.Context{Now: s.now, Term: uint64(a.number("term", 3)), Old: a.number("old", 0) == 1}
 	name, who, fresh, number := a.text("id", "pay"), a.identity(), txn.ProducerID(a.number("fresh", -1)), txn.Number(a.number("number", 0))
 	connection, version := a.connection()
 	switch d.Cmd {
@@ -87,8 +87,8 @@ func (s *scenario) run(t *testing.T, d *datadriven.TestData) string {
 		}
 		return fmt.Sprintf("%v%s", c.Identity, ended(c.Ended))
 	case "expire":
-		e, forgotten := s.m.Expire(ctx, name)
-		return fmt.Sprintf("forgotten %v%s", forgotten, ended(e))
+		e, changed := s.m.Expire(ctx, name)
+		return fmt.Sprintf("changed %v%s", changed, ended(e))
 	case "operator":
 		e, r := s.m.Abort(ctx, name, number)
 		return r.String() + ended(e)

@@ -9,7 +9,7 @@ type View struct {
 	State        State
 	TimeoutMs    int64
 	Number       txn.Number        // of the open transaction, or the last one
-	Started      int64             // replicated time, in ms, of the open one's first participant; -1 if none is open
+	Started      int64             // replicated time, in ms, of the open one's first participant; -1 if none is open, or nobody has told it yet
 	Participants []txn.Participant // of the open one, sorted
 	Owed         int               // decided transactions that somebody has not acknowledged
 }
