@@ -24,6 +24,8 @@ var (
 	actPartsPrepared        = point.NewAct("engine/parts-prepared")         // all shards hold their parts of a commit, nothing is decided
 	actShardsTold           = point.NewAct("engine/shards-told")            // a commit is decided, the other shards are not told yet
 	actPrepareHasty         = point.NewAct("engine/prepare-hasty")          // a commit has no patience with the shards that are to hold its parts
+	actDecideHasty          = point.NewAct("engine/decide-hasty")           // a commit has no patience with its coordinator
+	actPublishHasty         = point.NewAct("engine/publish-hasty")          // a publish has no patience with its shards
 	actPartLost             = point.NewAct("engine/part-lost")              // nobody hears whether a shard holds its part of a commit
 	actQueuesFold           = point.NewAct("engine/queues-fold")            // heads and chunks of queues are written early
 	actKeysFew              = point.NewAct("engine/keys-few")               // a pass of compaction has room for few keys

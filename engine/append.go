@@ -59,16 +59,7 @@ func (e *Engine) Append(ctx context.Context, r *broker.Append) {
 	}
 	a := appendings.Get().(*appending)
 	a.e, a.r, a.shard, a.bytes, a.again = e, r, rep.shard, int64(len(r.Batch)), false
-	a.cmd = command.Append{
-		Topic: r.Partition.Topic, Partition: r.Partition.Index,
-		ProducerID: broker.ProducerID(info.ProducerID), ProducerEpoch: broker.ProducerEpoch(info.ProducerEpoch), BaseSequence: info.BaseSequence,
-		Records: info.NumRecords, MaxTimestamp: info.MaxTimestamp, MaxTimestampDelta: info.OffsetOfMaxTimestampDelta,
-		Fingerprint: info.Fingerprint, Attributes: int16(binary.BigEndian.Uint16(r.Batch[attributesAt:])), LogAppendTime: batch.NoTimestamp,
-		PayloadCRC: crc32.Checksum(r.Batch, castagnoli), PayloadLength: uint32(len(r.Batch)),
-	}
-	if h.Config.LogAppendTime {
-		a.cmd.LogAppendTime = time.Now().UnixMilli()
-	}
+	a.cmd = commandOf(r.Partition, r.Batch, &info, h.Config.LogAppendTime)
 	a.ctx, a.end = context.WithoutCancel(ctx), nil
 	if !r.Deadline.IsZero() {
 		a.ctx, a.end = context.WithDeadline(a.ctx, r.Deadline)
@@ -82,6 +73,21 @@ func (e *Engine) Append(ctx context.Context, r *broker.Append) {
 		return
 	}
 	a.done(nil, e.notLeader(rep.shard, "append", r.Partition.String()))
+}
+
+// commandOf is the command that appends a validated batch to a partition.
+func commandOf(at broker.Partition, b []byte, info *batch.Info, logAppendTime bool) command.Append {
+	c := command.Append{
+		Topic: at.Topic, Partition: at.Index,
+		ProducerID: broker.ProducerID(info.ProducerID), ProducerEpoch: broker.ProducerEpoch(info.ProducerEpoch), BaseSequence: info.BaseSequence,
+		Records: info.NumRecords, MaxTimestamp: info.MaxTimestamp, MaxTimestampDelta: info.OffsetOfMaxTimestampDelta,
+		Fingerprint: info.Fingerprint, Attributes: int16(binary.BigEndian.Uint16(b[attributesAt:])), LogAppendTime: batch.NoTimestamp,
+		PayloadCRC: crc32.Checksum(b, castagnoli), PayloadLength: uint32(len(b)),
+	}
+	if logAppendTime {
+		c.LogAppendTime = time.Now().UnixMilli()
+	}
+	return c
 }
 
 // propose sends the batch on its way, as one of the transaction with this number.

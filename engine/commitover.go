@@ -49,7 +49,13 @@ func (s *session) commitOver(ctx context.Context, w *work) error {
 	}
 	actPartsPrepared.Pause(actWaitLong)
 	was := id.producer
-	committed, err := id.end(ctx, true)
+	deciding := ctx
+	if actDecideHasty.Now() {
+		var cancel context.CancelFunc
+		deciding, cancel = context.WithTimeout(ctx, actWaitShort)
+		defer cancel()
+	}
+	committed, err := id.end(deciding, true)
 	switch {
 	case err != nil: // nobody may use the id again: its transaction may still be open
 		return broker.Errorf(broker.CodeOutcomeUnknown, op, "session "+s.id.String(), "%w", err)

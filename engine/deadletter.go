@@ -13,8 +13,10 @@ import (
 )
 
 const (
-	// deadLettersMax is how many messages of a queue one transaction sends on.
-	deadLettersMax = 64
+	// deadLettersMax is how many messages of a queue one transaction sends on; it ends earlier with the message that makes it
+	// larger than deadLettersBytes.
+	deadLettersMax   = 64
+	deadLettersBytes = 1 << 20
 	// deadLettersAgain is the pause before what could not be sent on is tried again: its target is full, or there is none.
 	deadLettersAgain = 5 * time.Second
 )
@@ -60,16 +62,22 @@ func (l *lead) sendOn(id broker.QueueID, dead []queueing.Dying) (all bool) {
 	ctx, cancel := context.WithTimeout(l.ctx, commitTimeout)
 	defer cancel()
 	s := &session{e: l.e, host: q.Host, id: catalog.Session{Node: l.e.opt.Node, Run: l.e.run}}
-	if _, err := l.deadLetters(ctx, s, q, dead); err == nil {
-		return true
-	}
-	// One by one: what cannot go is not to hold up the others.
 	left := 0
 	var why error
-	for i := range dead {
-		if _, err := l.deadLetters(ctx, s, q, dead[i:i+1]); err != nil {
+	for len(dead) > 0 {
+		n, err := l.deadLetters(ctx, s, q, dead)
+		if err != nil && n > 1 {
+			// One by one: what cannot go is not to hold up the others.
+			for i := range dead[:n] {
+				// Of an unknown one, it is gone or in a transaction that may still commit.
+				if _, err := l.deadLetters(ctx, s, q, dead[i:i+1]); err != nil && broker.CodeOf(err) != broker.CodeUnknownDelivery {
+					left, why = left+1, err
+				}
+			}
+		} else if err != nil {
 			left, why = left+1, err
 		}
+		dead = dead[n:]
 	}
 	if left > 0 && l.ctx.Err() == nil {
 		l.e.log.Warn("dead letters wait in their queue", "queue", q.Spec.Name, "exchange", argument(q.Spec.Arguments, argDeadLetterExchange).Text, "messages", left, "err", why)
@@ -77,27 +85,26 @@ func (l *lead) sendOn(id broker.QueueID, dead []queueing.Dying) (all bool) {
 	return left == 0
 }
 
-// deadLetters is one transaction: it gives how many messages it sent on or dropped. Those that have no target are left, unless
-// the queue's strategy is at-most-once, which drops them.
+// deadLetters is one transaction: it gives how many of the messages it looked at, one at least; an error: some of them are left.
+// One that has no target is, unless the queue's strategy is at-most-once, which drops it.
 func (l *lead) deadLetters(ctx context.Context, s *session, q *catalog.Queue, dead []queueing.Dying) (n int, err error) {
 	w := &work{}
 	source := w.part(l.shard)
 	lost := 0
-	for i := range dead {
-		m, err := l.deadMessage(ctx, q, &dead[i])
+	for ; n < len(dead) && w.bytes() < deadLettersBytes; n++ {
+		m, err := l.deadMessage(ctx, q, &dead[n])
 		if err != nil {
-			return 0, err
+			return n + 1, err
 		}
 		queues, topics, err := s.routeDead(ctx, m)
 		if err != nil {
-			return 0, err
+			return n + 1, err
 		}
 		if queues == nil && len(topics) == 0 && argument(q.Spec.Arguments, argDeadLetterStrategy).Text != atMostOnce {
 			lost++
 			continue
 		}
-		source.room(0).items = append(source.room(0).items, command.QueueSettlement{Queue: uint64(q.ID), Number: dead[i].Number, Outcome: uint8(queueing.Buried)})
-		n++
+		source.room(0).items = append(source.room(0).items, command.QueueSettlement{Queue: uint64(q.ID), Number: dead[n].Number, Outcome: uint8(queueing.Buried)})
 		for _, target := range topics {
 			w.record(m, target)
 		}
@@ -106,8 +113,8 @@ func (l *lead) deadLetters(ctx context.Context, s *session, q *catalog.Queue, de
 			w.part(y.shard).add(m, stored, y.targets)
 		}
 	}
-	if lost > 0 && n == 0 {
-		return 0, broker.Errorf(broker.CodeUnknownQueue, "dead-letter", "queue "+q.Spec.Name, "no queue is bound for %d messages", lost)
+	if lost == n {
+		return n, broker.Errorf(broker.CodeUnknownQueue, "dead-letter", "queue "+q.Spec.Name, "no queue is bound for %d messages", lost)
 	}
 	if len(w.parts) == 1 && len(source.pieces) == 1 && len(w.topics) == 0 {
 		err = s.transact(ctx, source)

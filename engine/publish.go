@@ -64,6 +64,10 @@ func (s *session) Publish(ctx context.Context, p *broker.Publish) {
 		}
 	}
 	for i := range records {
+		if s.e.full(records[i].shard) {
+			p.Done(broker.PublishResult{}, broker.Errorf(broker.CodeStorageFull, "publish", resource, "a disk of the shard is at its watermark"))
+			return
+		}
 		x.bytes += int64(len(records[i].bytes))
 	}
 	if err := s.e.gate.enter(ctx, x.bytes); err != nil {
@@ -73,6 +77,9 @@ func (s *session) Publish(ctx context.Context, p *broker.Publish) {
 	deadline := p.Deadline
 	if deadline.IsZero() {
 		deadline = time.Now().Add(publishTimeout)
+	}
+	if actPublishHasty.Now() {
+		deadline = time.Now().Add(actWaitShort)
 	}
 	x.ctx, x.end = context.WithDeadline(context.WithoutCancel(ctx), deadline)
 	for i := range parcels {

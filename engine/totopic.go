@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"encoding/binary"
-	"hash/crc32"
 	"time"
 
 	"github.com/tallymq/tallymq/engine/batch"
@@ -87,14 +86,8 @@ func appendCommand(t *catalog.Topic, at broker.Partition, b []byte) (*command.Ap
 	if err != nil {
 		return nil, err
 	}
-	c := &command.Append{Topic: at.Topic, Partition: at.Index, ProducerID: broker.ProducerID(info.ProducerID), ProducerEpoch: broker.ProducerEpoch(info.ProducerEpoch),
-		BaseSequence: info.BaseSequence, Records: info.NumRecords, MaxTimestamp: info.MaxTimestamp, MaxTimestampDelta: info.OffsetOfMaxTimestampDelta,
-		Fingerprint: info.Fingerprint, Attributes: int16(binary.BigEndian.Uint16(b[attributesAt:])), LogAppendTime: batch.NoTimestamp,
-		PayloadCRC: crc32.Checksum(b, castagnoli), PayloadLength: uint32(len(b))}
-	if cfg.basic.LogAppendTime {
-		c.LogAppendTime = time.Now().UnixMilli()
-	}
-	return c, nil
+	c := commandOf(at, b, &info, cfg.basic.LogAppendTime)
+	return &c, nil
 }
 
 // appended is what a partition answers.

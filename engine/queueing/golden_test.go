@@ -13,8 +13,8 @@ import (
 
 var addGolden = flag.Bool("add-golden", false, "write golden files that are missing; existing ones are never touched")
 
-// transact has a transaction cover a delivery and a message, and a node that does not lead ask for a lease.
-func transact(t *testing.T, m *Machine) {
+// openTransaction has a transaction cover a delivery and a message, and a node that does not lead ask for a lease.
+func openTransaction(t interface{ Fatal(...any) }, m *Machine) {
 	if r := m.Grant(Context{Index: 30, Position: 4, Clock: 1000}, txn.Grant{ProducerID: 3, Epoch: 1, Number: 2, Coordinator: 9,
 		Earlier: []txn.Decision{{ProducerID: 3, Epoch: 1, Number: 1, Outcome: txn.Commit}}}); r != nil {
 		t.Fatal(r)
@@ -51,7 +51,7 @@ func goldenRows(t *testing.T, foldAt int, holds bool) string {
 		}
 	}
 	if holds {
-		transact(t, m)
+		openTransaction(t, m)
 	}
 	if _, err := m.Flush(rows, rows); err != nil {
 		t.Fatal(err)

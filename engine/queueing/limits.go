@@ -28,6 +28,9 @@ const (
 	// unmeasured marks a lease whose time has not begun: no deadline in ms has this bit.
 	unmeasured = 1 << 63
 
+	// payloadBytesMax is more than a command's payload takes (consensus bounds commands at 32 MiB): a row that tells of more is wrong.
+	payloadBytesMax = 64 << 20
+
 	// returnsMax is where the count of returns of a message ends.
 	returnsMax = 1<<32 - 1
 )

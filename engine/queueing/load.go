@@ -160,7 +160,7 @@ func padded(body, zeroes []byte) (out, kept []byte) {
 	}
 	tail := body[len(body)-4:] // PayloadLength is the last field before the payload
 	n := int(tail[0])<<24 | int(tail[1])<<16 | int(tail[2])<<8 | int(tail[3])
-	if n > len(zeroes) && n <= 1<<30 {
+	if n > len(zeroes) && n <= payloadBytesMax {
 		zeroes = make([]byte, n)
 	}
 	if n > len(zeroes) {

@@ -479,7 +479,7 @@ func TestQueuesSurviveThePlan(t *testing.T) {
 		for _, v := range check.Queues(&x.h) {
 			x.w.Anomaly(v.Anomaly, v.Where, "%s", v.Text)
 		}
-	}, "engine/parts-prepared", "engine/shards-told", "engine/decision-orphaned", "engine/queues-fold", "engine/prepare-hasty")
+	}, "engine/parts-prepared", "engine/shards-told", "engine/decision-orphaned", "engine/queues-fold", "engine/prepare-hasty", "engine/decide-hasty", "engine/publish-hasty")
 }
 
 func (x *rabbits) count() {

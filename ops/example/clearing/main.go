@@ -171,63 +171,19 @@ func (h *house) report(ctx context.Context) {
 
 // startNodes starts three nodes and kills one or all of them with SIGKILL, again and again until the duration is over.
 func (h *house) startNodes(bin string, duration time.Duration, r *rand.Rand) (stop func(), err error) {
-	dir, err := os.MkdirTemp("", "tallymq-clearing-")
+	c, stop, err := local.Begin(bin, "clearing", 3, "--consumer-lease", "6s")
 	if err != nil {
-		return nil, err
-	}
-	c, err := local.New(bin, dir, 3, "--consumer-lease", "6s")
-	if err != nil {
-		return nil, err
-	}
-	done := make(chan struct{})
-	ended := make(chan struct{})
-	stop = func() {
-		close(ended)
-		<-done
-		_ = c.Each((*local.Process).Kill)
-		_ = os.RemoveAll(dir)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	if err = c.Each((*local.Process).Start); err == nil {
-		err = c.Ready(ctx)
-	}
-	if err != nil {
-		close(done)
-		stop()
 		return nil, err
 	}
 	h.urls, h.kafka = nil, c.Bootstrap()
 	for _, p := range c.Nodes {
 		h.urls = append(h.urls, "amqp://guest:guest@"+p.AMQP+"/")
 	}
-	go func() {
-		defer close(done)
-		h.kill(c, time.Now().Add(duration), ended, r)
-	}()
-	return stop, nil
-}
-
-func (h *house) kill(c *local.Cluster, end time.Time, ended <-chan struct{}, r *rand.Rand) {
-	for time.Now().Before(end) {
-		select {
-		case <-ended:
-			return
-		case <-time.After(time.Duration(1500+r.IntN(3500)) * time.Millisecond):
+	wait := c.Torment(time.Now().Add(duration), 1500*time.Millisecond, 5*time.Second, r, func() { h.kills.Add(1) })
+	return func() {
+		if err := wait(); err != nil {
+			fmt.Fprintln(os.Stderr, "clearing:", err)
 		}
-		victims := []*local.Process{c.Nodes[r.IntN(len(c.Nodes))]}
-		if r.IntN(4) == 0 {
-			victims = c.Nodes
-		}
-		for _, p := range victims {
-			_ = p.Kill()
-			h.kills.Add(1)
-		}
-		time.Sleep(time.Duration(r.IntN(1500)) * time.Millisecond)
-		for _, p := range victims {
-			if err := p.Start(); err != nil {
-				fmt.Fprintln(os.Stderr, "clearing:", err)
-			}
-		}
-	}
+		stop()
+	}, nil
 }

@@ -196,61 +196,16 @@ func (b *bank) report(ctx context.Context) {
 
 // startNodes starts three nodes and kills one or all of them with SIGKILL, again and again until the duration is over.
 func (b *bank) startNodes(bin string, duration time.Duration, r *rand.Rand) (stop func(), err error) {
-	dir, err := os.MkdirTemp("", "tallymq-payments-")
+	c, stop, err := local.Begin(bin, "payments", 3)
 	if err != nil {
-		return nil, err
-	}
-	c, err := local.New(bin, dir, 3)
-	if err != nil {
-		return nil, err
-	}
-	ended := make(chan struct{})
-	done := make(chan struct{})
-	stop = func() {
-		close(ended)
-		<-done
-		_ = c.Each((*local.Process).Kill)
-		_ = os.RemoveAll(dir)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	err = c.Each((*local.Process).Start)
-	if err == nil {
-		err = c.Ready(ctx)
-	}
-	if err != nil {
-		close(done)
-		stop()
 		return nil, err
 	}
 	b.brokers = c.Bootstrap()
-	go func() {
-		defer close(done)
-		b.kill(c, time.Now().Add(duration), ended, r)
-	}()
-	return stop, nil
-}
-
-func (b *bank) kill(c *local.Cluster, end time.Time, ended <-chan struct{}, r *rand.Rand) {
-	for time.Now().Before(end) {
-		select {
-		case <-ended:
-			return
-		case <-time.After(time.Duration(2000+r.IntN(4000)) * time.Millisecond):
+	wait := c.Torment(time.Now().Add(duration), 2*time.Second, 6*time.Second, r, func() { b.kills.Add(1) })
+	return func() {
+		if err := wait(); err != nil {
+			fmt.Fprintln(os.Stderr, "payments:", err)
 		}
-		victims := []*local.Process{c.Nodes[r.IntN(len(c.Nodes))]}
-		if r.IntN(4) == 0 {
-			victims = c.Nodes
-		}
-		for _, p := range victims {
-			_ = p.Kill()
-			b.kills.Add(1)
-		}
-		time.Sleep(time.Duration(r.IntN(1500)) * time.Millisecond)
-		for _, p := range victims {
-			if err := p.Start(); err != nil {
-				fmt.Fprintln(os.Stderr, "payments:", err)
-			}
-		}
-	}
+		stop()
+	}, nil
 }
