@@ -34,7 +34,10 @@ func (e *Engine) DescribeTransaction(ctx context.Context, id string) (*broker.Tr
 func (l *lead) describe(v coordinator.View) broker.TransactionDescription {
 	d := broker.TransactionDescription{ID: v.Name, Producer: broker.ProducerID(v.Identity.ProducerID), Epoch: broker.ProducerEpoch(v.Identity.Epoch),
 		State: broker.TransactionState(v.State.String()), Timeout: time.Duration(v.TimeoutMs) * time.Millisecond, Number: uint64(v.Number), Age: -1, Owed: v.Owed}
-	if v.Started >= 0 {
+	switch {
+	case v.Started < 0 && v.State == coordinator.Ongoing: // nobody has told the time yet: it begins with the next entry that does
+		d.Age = 0
+	case v.Started >= 0:
 		d.Age = time.Duration(max(int64(l.e.host.Clock(uint64(l.shard)))-v.Started, 0)) * time.Millisecond
 	}
 	for _, p := range v.Participants {
