@@ -217,15 +217,16 @@ func (m *Machine) measure(ctx Context) {
 	}
 }
 
-// lose ends a node's lease, and every session that lives by it.
-func (m *Machine) lose(node broker.NodeID) {
-	l := m.leases[node]
-	if l == nil {
-		return
+// lose ends the leases of nodes, and every session that lives by them.
+func (m *Machine) lose(nodes ...broker.NodeID) {
+	var sessions []Session
+	for _, n := range nodes {
+		if l := m.leases[n]; l != nil {
+			delete(m.leases, n)
+			sessions = append(sessions, m.sessionsOf(n, l.run)...)
+		}
 	}
-	delete(m.leases, node)
-	sessions := m.sessionsOf(node, l.run)
-	// All its consumers end before anything returns: what one held must not pass through the others, and count as a failed
+	// All consumers end before anything returns: what one held must not pass through the others, and count as a failed
 	// delivery of each.
 	for _, s := range sessions {
 		m.detachAll(s)

@@ -156,11 +156,13 @@ func (m *Machine) free(l *line, most int) (n int) {
 
 // tick does what time and earlier bounds left to do, at most so many messages; more: there is more.
 func (m *Machine) tick(c *command.QueueTick) command.QueueTickResult {
+	var over []broker.NodeID
 	for _, n := range slices.Sorted(maps.Keys(m.leases)) {
 		if m.leases[n].deadline <= m.clock {
-			m.lose(n)
+			over = append(over, n)
 		}
 	}
+	m.lose(over...)
 	left := int(min(c.Budget, 1<<20))
 	for len(m.graves) > 0 && left > 0 {
 		left -= m.dig(m.graves[0], left)
@@ -186,17 +188,14 @@ func (m *Machine) tick(c *command.QueueTick) command.QueueTickResult {
 
 // dig buries what a dropped queue has, at most so many messages, and forgets the queue after the last.
 func (m *Machine) dig(l *line, most int) (n int) {
-	for len(l.messages) > 0 && n < most {
-		if x := l.messages[0]; x.state != gone {
-			m.names.remove(x.name)
-		}
-		l.messages[0].state = ready // whatever it was
+	for l.base < l.next && n < most {
+		m.names.remove(l.at(l.base).name)
 		m.changed.message(l, l.base)
 		l.bury(l.base)
 		n++
 	}
 	m.changed.line(l)
-	if len(l.messages) == 0 {
+	if l.base == l.next {
 		m.graves = m.graves[1:]
 		n = max(n, 1)
 	}

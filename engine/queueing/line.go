@@ -21,12 +21,12 @@ type line struct {
 	config command.QueueConfig
 	owner  Session // of an exclusive queue
 
-	next     uint64    // sequence of the next message
-	base     uint64    // sequence of messages[0]; all before are gone
-	messages []message // gone ones in between are kept until the first lives
-	cursor   uint64    // from here on nothing was delivered
-	returned sequences // ready again, before the cursor
-	doomed   []span    // purged: not ready any more, names not released yet
+	next     uint64            // sequence of the next message
+	base     uint64            // the first that is not gone, or next
+	chunks   map[uint64]*chunk // the messages, by sequence / chunkMessages
+	cursor   uint64            // from here on nothing was delivered
+	returned sequences         // ready again, before the cursor
+	doomed   []span            // purged: not ready any more, names not released yet
 
 	ready      int
 	readyBytes uint64
@@ -78,16 +78,13 @@ type taken struct {
 
 func newLine(c *command.QueueCreate) *line {
 	return &line{id: broker.QueueID(c.Queue), host: strings.Clone(c.Host), name: strings.Clone(c.Name), config: c.Config,
-		owner: Session{c.OwnerNode, c.OwnerRun, c.OwnerSession}, next: 1, base: 1, cursor: 1, out: map[uint64]*taken{}}
+		owner: Session{c.OwnerNode, c.OwnerRun, c.OwnerSession}, next: 1, base: 1, cursor: 1, chunks: map[uint64]*chunk{}, out: map[uint64]*taken{}}
 }
-
-func (l *line) at(sequence uint64) *message { return &l.messages[sequence-l.base] }
 
 // append adds a ready message.
 func (l *line) append(x message) {
 	x.state = ready
-	l.messages = append(l.messages, x)
-	l.next++
+	l.put(x)
 	l.published++
 	l.ready++
 	l.readyBytes += uint64(x.size)
@@ -131,20 +128,8 @@ func (l *line) giveBack(sequence uint64, x *message) {
 func (l *line) bury(sequence uint64) {
 	x := l.at(sequence)
 	invariant.Check(x.state != gone, "BUG: queue %d: %d goes twice", l.id, sequence)
-	*x = message{}
 	l.gone++
-	if sequence != l.base {
-		return
-	}
-	n := 0
-	for n < len(l.messages) && l.messages[n].state == gone {
-		n++
-	}
-	l.messages = l.messages[n:]
-	l.base += uint64(n)
-	if len(l.messages) == 0 {
-		l.messages = nil
-	}
+	l.clear(sequence)
 }
 
 // over says whether there are more ready messages than there may be.
@@ -184,14 +169,12 @@ func (l *line) balance() bool {
 func (l *line) describe(s *strings.Builder) {
 	fmt.Fprintf(s, "queue %d %s %s: published %d = ready %d + acquired %d + held %d + dying %d + leaving %d + gone %d, %d ready bytes, reserved %v, numbers %d, turn %d, had one %v, used %d, owner %v, next %d, base %d, cursor %d, doomed %v, %+v\n", l.id, l.host, l.name,
 		l.published, l.ready, len(l.out), l.held, len(l.dying), l.leaving, l.gone, l.readyBytes, l.reserved, l.numbers, l.turn, l.hadOne, l.used, l.owner, l.next, l.base, l.cursor, l.doomed, l.config)
-	for i := range l.messages {
-		if x := &l.messages[i]; x.state != gone {
-			fmt.Fprintf(s, "  #%d state %d size %d returned %d expiry %d redelivered %v %v", l.base+uint64(i), x.state, x.size, x.returned, x.expiry, x.redelivered, x.name)
-			if x.death != 0 {
-				fmt.Fprintf(s, " %v", x.death)
-			}
-			fmt.Fprintln(s)
+	for n, x := range l.all() {
+		fmt.Fprintf(s, "  #%d state %d size %d returned %d expiry %d redelivered %v %v", n, x.state, x.size, x.returned, x.expiry, x.redelivered, x.name)
+		if x.death != 0 {
+			fmt.Fprintf(s, " %v", x.death)
 		}
+		fmt.Fprintln(s)
 	}
 	for _, n := range slices.Sorted(maps.Keys(l.out)) {
 		fmt.Fprintf(s, "  delivery %d: #%d to %d\n", n, l.out[n].sequence, l.out[n].consumer.id)

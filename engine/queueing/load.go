@@ -2,6 +2,8 @@ package queueing
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/tallymq/tallymq/engine/broker"
 	"github.com/tallymq/tallymq/engine/command"
@@ -20,7 +22,6 @@ func Load(r keyspace.Reader) (*Machine, error) {
 		if l.next-l.base > 1<<40 {
 			return fmt.Errorf("%w: head %x: sequences %d to %d", ErrRow, k, l.base, l.next)
 		}
-		l.messages = make([]message, l.next-l.base)
 		m.lines[l.id] = l
 		return nil
 	}); err != nil {
@@ -48,6 +49,11 @@ func Load(r keyspace.Reader) (*Machine, error) {
 		return m.loadChunk(l, n, k, v)
 	}); err != nil {
 		return nil, err
+	}
+	for _, l := range slices.Concat(slices.Collect(maps.Values(m.lines)), m.graves) {
+		if l.base < l.next && l.stateOf(l.base) == gone {
+			return nil, fmt.Errorf("%w: queue %d has no message at its base, %d", ErrRow, l.id, l.base)
+		}
 	}
 	for _, l := range m.lines { //lint:sorted each on its own
 		l.settleIn()

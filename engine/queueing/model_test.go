@@ -179,8 +179,8 @@ func (w *world) alive(l *line, x *modelMessage) bool {
 	if l == nil {
 		return false
 	}
-	for i := range l.messages {
-		if y := &l.messages[i]; y.name == x.name && y.state == ready && !l.isDoomed(l.base+uint64(i)) {
+	for s, y := range l.all() {
+		if y.name == x.name && y.state == ready && !l.isDoomed(s) {
 			return true
 		}
 	}
@@ -198,10 +198,8 @@ func (w *world) check() {
 		if !l.balance() {
 			w.t.Fatalf("the books do not balance:\n%s", w.m.Describe())
 		}
-		for i := range l.messages {
-			if l.messages[i].state != gone {
-				want[l.messages[i].name] = true
-			}
+		for _, x := range l.all() {
+			want[x.name] = true
 		}
 		if n := l.count(dying); n != len(l.dying) || l.count(leaving) != l.leaving {
 			w.t.Fatalf("queue %d: %d are dying, it has %v, %d leaving", id, n, l.dying, l.leaving)
@@ -223,10 +221,8 @@ func (w *world) check() {
 		}
 	}
 	for _, l := range w.m.graves {
-		for i := range l.messages {
-			if l.messages[i].state != gone {
-				want[l.messages[i].name] = true
-			}
+		for _, x := range l.all() {
+			want[x.name] = true
 		}
 	}
 	w.checkOpen(want)

@@ -111,7 +111,7 @@ func decodeHead(key, value []byte) (*line, error) {
 		version = headVersion2
 	}
 	d := open(value, version)
-	l := &line{id: id, out: map[uint64]*taken{}}
+	l := &line{id: id, chunks: map[uint64]*chunk{}, out: map[uint64]*taken{}}
 	l.host, l.name = d.text(), d.text()
 	var create command.QueueCreate
 	if err := create.Decode([]byte(d.text())); err != nil && !d.failed {
@@ -137,20 +137,19 @@ func decodeHead(key, value []byte) (*line, error) {
 //
 //	version | for each: distance | state | name | size | returned | expiry | redelivered | dying, leaving: why | acquired: number | consumer
 func appendChunk(dst []byte, l *line, number uint64) (out []byte, some bool) {
+	c := l.chunks[number]
+	if c == nil {
+		return nil, false
+	}
 	e := encoder{append(dst, chunkVersion)}
 	numbers := map[uint64]uint64{} // of this chunk's deliveries
-	from, to := max(number*chunkMessages, l.base), min((number+1)*chunkMessages, l.next)
-	for n, t := range l.out { //lint:sorted only looked up
-		if t.sequence >= from && t.sequence < to {
+	for n, t := range l.out {      //lint:sorted only looked up
+		if t.sequence/chunkMessages == number {
 			numbers[t.sequence] = n
 		}
 	}
 	last := number * chunkMessages
-	for s := from; s < to; s++ {
-		x := l.at(s)
-		if x.state == gone {
-			continue
-		}
+	for s, x := range c.all(number) {
 		e.uint(s - last)
 		last, some = s, true
 		e.uint(uint64(x.state))
@@ -190,10 +189,10 @@ func (m *Machine) loadChunk(l *line, number uint64, key, value []byte) error {
 			x.death = death(d.upTo(uint64(deathMax)))
 			d.failed = d.failed || x.death == 0
 		}
-		if s < l.base || s >= l.next || s/chunkMessages != number || x.state == gone {
+		if s < l.base || s >= l.next || s/chunkMessages != number || x.state == gone || l.stateOf(s) != gone {
 			return fmt.Errorf("%w: chunk %x: message %d", ErrRow, key, s)
 		}
-		*l.at(s) = x
+		l.load(s, x)
 		if x.state == acquired && d.bool() {
 			n, c := d.uint(), m.consumers[broker.ConsumerID(d.uint())]
 			if c == nil || c.line != l || n > l.numbers || l.out[n] != nil {
@@ -208,9 +207,11 @@ func (m *Machine) loadChunk(l *line, number uint64, key, value []byte) error {
 
 // settleIn counts what was loaded: what is ready, and which of it was delivered before.
 func (l *line) settleIn() {
+	if c := l.chunks[l.next/chunkMessages]; c != nil {
+		c.pad(c.at(l.next))
+	}
 	doomed := 0
-	for i := range l.messages {
-		s, x := l.base+uint64(i), &l.messages[i]
+	for s, x := range l.all() {
 		if x.state == dying {
 			l.dying = append(l.dying, s)
 		}
@@ -328,7 +329,7 @@ func (m *Machine) loadHeld(i heldItem) error {
 	if i.outcome == Buried {
 		want, count = leaving, &l.leaving
 	}
-	if i.sequence < l.base || i.sequence >= l.next || l.at(i.sequence).state != want {
+	if l.stateOf(i.sequence) != want {
 		return fmt.Errorf("message %d of queue %d is not held", i.sequence, i.queue)
 	}
 	*count++

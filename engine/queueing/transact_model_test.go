@@ -16,8 +16,8 @@ import (
 // decided, whatever becomes of sessions, consumers and queues meanwhile.
 
 func (l *line) count(s state) (n int) {
-	for i := range l.messages {
-		if l.messages[i].state == s {
+	for _, x := range l.all() {
+		if x.state == s {
 			n++
 		}
 	}
@@ -258,8 +258,8 @@ func (w *world) checkOpen(want map[Name]bool) {
 
 // returnedSome: what returned may be more than fits.
 func (l *line) returnedSome() bool {
-	for i := range l.messages {
-		if l.messages[i].redelivered {
+	for _, x := range l.all() {
+		if x.redelivered {
 			return true
 		}
 	}
