@@ -97,16 +97,7 @@ func (h *house) run(bin string, duration time.Duration, seed uint64) error {
 
 // dial connects to some node, with a channel.
 func (h *house) dial(r *rand.Rand) (*amqp.Connection, *amqp.Channel, error) {
-	c, err := amqp.DialConfig(h.urls[r.IntN(len(h.urls))], amqp.Config{Heartbeat: 5 * time.Second, Locale: "en_US", Dial: amqp.DefaultDial(3 * time.Second)})
-	if err != nil {
-		return nil, nil, err
-	}
-	ch, err := c.Channel()
-	if err != nil {
-		_ = c.Close()
-		return nil, nil, err
-	}
-	return c, ch, nil
+	return local.DialRabbit(h.urls, r)
 }
 
 // prepare makes the queues and the topic.
@@ -143,14 +134,7 @@ func (h *house) prepare() error {
 	})
 }
 
-// insist repeats f until it succeeds or patience is at its end.
-func insist(f func() error) error {
-	for end := time.Now().Add(patience); ; time.Sleep(300 * time.Millisecond) {
-		if err := f(); err == nil || time.Now().After(end) {
-			return err
-		}
-	}
-}
+func insist(f func() error) error { return local.Insist(patience, f) }
 
 // report says every few seconds how it goes.
 func (h *house) report(ctx context.Context) {
@@ -171,19 +155,16 @@ func (h *house) report(ctx context.Context) {
 
 // startNodes starts three nodes and kills one or all of them with SIGKILL, again and again until the duration is over.
 func (h *house) startNodes(bin string, duration time.Duration, r *rand.Rand) (stop func(), err error) {
-	c, stop, err := local.Begin(bin, "clearing", 3, "--consumer-lease", "6s")
+	c, end, err := local.Begin(bin, "clearing", 3, "--consumer-lease", "6s")
 	if err != nil {
 		return nil, err
 	}
-	h.urls, h.kafka = nil, c.Bootstrap()
-	for _, p := range c.Nodes {
-		h.urls = append(h.urls, "amqp://guest:guest@"+p.AMQP+"/")
-	}
+	h.urls, h.kafka = c.RabbitURLs(), c.Bootstrap()
 	wait := c.Torment(time.Now().Add(duration), 1500*time.Millisecond, 5*time.Second, r, func() { h.kills.Add(1) })
 	return func() {
 		if err := wait(); err != nil {
 			fmt.Fprintln(os.Stderr, "clearing:", err)
 		}
-		stop()
+		end()
 	}, nil
 }

@@ -196,7 +196,7 @@ func (b *bank) report(ctx context.Context) {
 
 // startNodes starts three nodes and kills one or all of them with SIGKILL, again and again until the duration is over.
 func (b *bank) startNodes(bin string, duration time.Duration, r *rand.Rand) (stop func(), err error) {
-	c, stop, err := local.Begin(bin, "payments", 3)
+	c, end, err := local.Begin(bin, "payments", 3)
 	if err != nil {
 		return nil, err
 	}
@@ -206,6 +206,6 @@ func (b *bank) startNodes(bin string, duration time.Duration, r *rand.Rand) (sto
 		if err := wait(); err != nil {
 			fmt.Fprintln(os.Stderr, "payments:", err)
 		}
-		stop()
+		end()
 	}, nil
 }
