@@ -7,6 +7,7 @@ JOBS    ?= 1
 CRASH_SECONDS ?= 60
 PAYMENTS_SECONDS ?= 20
 CLEARING_SECONDS ?= 20
+ACCOUNTS_SECONDS ?= 20
 FUZZTIME ?= 10s
 
 .DEFAULT_GOAL := help
@@ -65,6 +66,10 @@ payments: build ## the example of exactly-once payments on three nodes that are 
 .PHONY: clearing
 clearing: build ## one tx.commit over two queues and a Kafka topic on three nodes that are killed for CLEARING_SECONDS=20: all or nothing
 	$(GO) run ./ops/example/clearing -bin $(BIN) -for $(CLEARING_SECONDS)s
+
+.PHONY: accounts
+accounts: build ## 8 competing consumers of a queue with x-ordering-key and 1,000 keys on three nodes that are killed for ACCOUNTS_SECONDS=20: order per key
+	$(GO) run ./ops/example/accounts -bin $(BIN) -for $(ACCOUNTS_SECONDS)s
 
 .PHONY: soak
 soak: build ## memory with 10,000 partitions, 10,000 connections, and ten times its limit in backlog (6 minutes, 20 GB of disk)

@@ -135,8 +135,13 @@ func (l *lead) deadMessage(ctx context.Context, q *catalog.Queue, x *queueing.Dy
 		return nil, broker.Errorf(broker.CodeUnavailable, "dead-letter", "queue "+q.Spec.Name, "its bytes are not here yet: %w", err)
 	}
 	m := &broker.Message{Exchange: argument(q.Spec.Arguments, argDeadLetterExchange).Text, Key: d.Key, Properties: d.Properties, Body: d.Body, Persistent: true}
+	if read := l.e.opt.ReadProperties; read != nil {
+		if err := read(d.Properties, m); err != nil {
+			return nil, broker.Errorf(broker.CodeInternal, "dead-letter", "queue "+q.Spec.Name, "its properties: %w", err)
+		}
+	}
 	if key := argument(q.Spec.Arguments, argDeadLetterKey); key.Kind == broker.ArgumentText {
-		m.Key = key.Text
+		m.Key, m.CC = key.Text, nil
 	}
 	death := broker.Death{Queue: q.Spec.Name, Reason: x.Reason, Exchange: d.Exchange, Keys: []string{d.Key}, Time: time.Now().UnixMilli()}
 	for i, old := range d.Deaths {

@@ -41,6 +41,10 @@ type Options struct {
 	AutoCreateTopics  bool
 	DefaultPartitions int32
 
+	// ReadProperties fills in what routing and order read of a message that was stored: CC, Headers, MessageID and CorrelationID. Nil:
+	// dead letters have none of them.
+	ReadProperties func(properties []byte, m *broker.Message) error
+
 	RetentionCheck    time.Duration // how often leaders look for old records; 1 min
 	CompactionCheck   time.Duration // how often leaders look for logs to compact; 15 s
 	OffsetsRetention  time.Duration // of an empty group; 7 days

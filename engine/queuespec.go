@@ -226,6 +226,14 @@ func settingsOf(host string, q *broker.QueueSpec) (*queueSettings, error) {
 	if d.deadLetterKey && !c.DeadLetters {
 		return nil, refuse("invalid arg 'x-dead-letter-routing-key' for queue '%s' in vhost '%s': there is no x-dead-letter-exchange", q.Name, host)
 	}
+	switch {
+	case !c.Ordered && c.OrderingWindow > 0:
+		return nil, refuse("invalid arg 'x-ordering-window' for queue '%s' in vhost '%s': there is no x-ordering-key", q.Name, host)
+	case !c.Ordered && d.poison:
+		return nil, refuse("invalid arg 'x-ordering-poison' for queue '%s' in vhost '%s': there is no x-ordering-key", q.Name, host)
+	case c.Poison == poisonSend && !c.DeadLetters:
+		return nil, refuse("invalid arg 'x-ordering-poison' for queue '%s' in vhost '%s': there is no x-dead-letter-exchange", q.Name, host)
+	}
 	if !d.poison {
 		switch {
 		case c.DeadLetters:

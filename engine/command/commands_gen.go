@@ -50,6 +50,7 @@ const (
 	KindQueueForget           Kind = 0x3d
 	KindQueueTransact         Kind = 0x3e
 	KindQueuePrepare          Kind = 0x3f
+	KindQueueRelease          Kind = 0x60
 	KindBootstrap             Kind = 0x40
 	KindNodeRegister          Kind = 0x41
 	KindNodeRemove            Kind = 0x42
@@ -129,6 +130,7 @@ const (
 	VersionQueueForget           = 1
 	VersionQueueTransact         = 1
 	VersionQueuePrepare          = 1
+	VersionQueueRelease          = 1
 	VersionBootstrap             = 1
 	VersionNodeRegister          = 1
 	VersionNodeRemove            = 1
@@ -209,6 +211,7 @@ func Kinds() []Kind {
 		KindQueueForget,
 		KindQueueTransact,
 		KindQueuePrepare,
+		KindQueueRelease,
 		KindBootstrap,
 		KindNodeRegister,
 		KindNodeRemove,
@@ -290,6 +293,7 @@ func (k Kind) known() bool {
 		KindQueueForget,
 		KindQueueTransact,
 		KindQueuePrepare,
+		KindQueueRelease,
 		KindBootstrap,
 		KindNodeRegister,
 		KindNodeRemove,
@@ -412,6 +416,8 @@ func (k Kind) VersionMax() uint8 {
 		return VersionQueueTransact
 	case KindQueuePrepare:
 		return VersionQueuePrepare
+	case KindQueueRelease:
+		return VersionQueueRelease
 	case KindBootstrap:
 		return VersionBootstrap
 	case KindNodeRegister:
@@ -569,6 +575,8 @@ func (k Kind) String() string {
 		return "QueueTransact"
 	case KindQueuePrepare:
 		return "QueuePrepare"
+	case KindQueueRelease:
+		return "QueueRelease"
 	case KindBootstrap:
 		return "Bootstrap"
 	case KindNodeRegister:
@@ -725,6 +733,8 @@ func newMessage(k Kind) Message {
 		return new(QueueTransact)
 	case KindQueuePrepare:
 		return new(QueuePrepare)
+	case KindQueueRelease:
+		return new(QueueRelease)
 	case KindBootstrap:
 		return new(Bootstrap)
 	case KindNodeRegister:
@@ -3110,6 +3120,42 @@ func (m *QueueMessage) decode(d *decoder) {
 // String is one line.
 func (m QueueMessage) String() string {
 	return fmt.Sprintf("Targets=%v Size=%v Priority=%v ExpirationMs=%v MessageID=%q Fingerprint=%x CRC=%v Length=%v", m.Targets, m.Size, m.Priority, m.ExpirationMs, m.MessageID, m.Fingerprint, m.CRC, m.Length)
+}
+
+// QueueRelease lets parked messages of a queue go on: to be delivered again, or out of the queue as if they had been rejected.
+type QueueRelease struct {
+	Queue   uint64
+	Number  uint64 // of the message; 0: all of them
+	Discard bool
+}
+
+// Kind is KindQueueRelease.
+func (*QueueRelease) Kind() Kind { return KindQueueRelease }
+
+// AppendTo appends the message's bytes, in version 1.
+func (m *QueueRelease) AppendTo(dst []byte) []byte {
+	dst = append(dst, byte(KindQueueRelease), VersionQueueRelease)
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Queue))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Number))
+	dst = appendBool(dst, m.Discard)
+	return dst
+}
+
+// Decode reads exactly one QueueRelease, of any version.
+func (m *QueueRelease) Decode(b []byte) error {
+	var d decoder
+	if err := d.begin(b, KindQueueRelease, VersionQueueRelease); err != nil {
+		return err
+	}
+	m.Queue = uint64(d.u64())
+	m.Number = uint64(d.u64())
+	m.Discard = d.bool()
+	return d.end(KindQueueRelease)
+}
+
+// String is one line.
+func (m *QueueRelease) String() string {
+	return fmt.Sprintf("QueueRelease Queue=%v Number=%v Discard=%v", m.Queue, m.Number, m.Discard)
 }
 
 // Bootstrap makes the cluster. Doing it again with the same cluster id changes nothing.

@@ -90,6 +90,12 @@ func (m *Machine) other(kind command.Kind, body []byte) (command.Message, error)
 		} else {
 			r.Code = broker.CodeUnknownQueue
 		}
+	case *command.QueueRelease:
+		if l := m.lines[broker.QueueID(c.Queue)]; l != nil {
+			*r = m.unpark(l, c)
+		} else {
+			r.Code = broker.CodeUnknownQueue
+		}
 	case *command.QueueTick:
 		t := m.tick(c)
 		return &t, nil

@@ -11,7 +11,7 @@ import (
 func (m *Machine) assign(l *line) {
 	for left := sliceMessages; ; {
 		left -= m.expire(l, left)
-		s := l.first()
+		s := m.next(l)
 		if s == 0 {
 			return
 		}
@@ -29,9 +29,20 @@ func (m *Machine) assign(l *line) {
 	}
 }
 
+// next is a queue's first message that may be delivered; 0 if there is none.
+func (m *Machine) next(l *line) uint64 {
+	cursor := l.cursor
+	s := l.first()
+	if l.cursor != cursor {
+		m.changed.line(l)
+	}
+	return s
+}
+
 // acquire hands a ready message to a consumer, and gives the delivery's number.
 func (m *Machine) acquire(l *line, sequence uint64, c *consumer) uint64 {
 	l.pop(sequence).state = acquired
+	l.take(sequence)
 	l.numbers++
 	l.out[l.numbers] = &taken{sequence, c}
 	c.out[l.numbers] = true
@@ -42,6 +53,9 @@ func (m *Machine) acquire(l *line, sequence uint64, c *consumer) uint64 {
 // nextConsumer is whose turn it is among those with the highest priority that take a message; nil if nobody does. Where a single
 // one is active that is the one that came first.
 func (l *line) nextConsumer() *consumer {
+	if l.stopped() {
+		return nil
+	}
 	if l.config.SingleActive {
 		if len(l.consumers) > 0 && l.consumers[0].hungry() {
 			return l.consumers[0]
@@ -66,11 +80,11 @@ func (l *line) nextConsumer() *consumer {
 	return nil
 }
 
-// expire lets the first messages go whose time is over, at most so many, and gives how many went.
+// expire lets messages go whose time is over, at most so many, and gives how many went.
 func (m *Machine) expire(l *line, most int) (n int) {
 	for ; n < most; n++ {
-		s := l.first()
-		if s == 0 || !l.expired(s, m.clock) {
+		s := l.overdue(m.clock)
+		if s == 0 {
 			return n
 		}
 		m.letGo(l, s, expired)
@@ -78,7 +92,7 @@ func (m *Machine) expire(l *line, most int) (n int) {
 	return n
 }
 
-// letGo ends the life of the first ready message.
+// letGo ends the life of a ready message that overdue or oldest told.
 func (m *Machine) letGo(l *line, sequence uint64, why death) {
 	l.pop(sequence)
 	m.changed.message(l, sequence)
@@ -101,6 +115,11 @@ func (m *Machine) takeBack(l *line, sequence uint64, counts bool) {
 		x.returned++
 	}
 	if limit := l.config.DeliveryLimit; limit > 0 && x.returned > limit {
+		if l.parks() {
+			x.state = parked // and busy for its key, as before
+			l.parked++
+			return
+		}
 		m.die(l, sequence, deliveryLimit)
 		return
 	}
@@ -166,8 +185,8 @@ func (m *Machine) get(c *command.QueueGet) command.QueueGetResult {
 	}
 	m.use(l)
 	m.expire(l, sliceMessages)
-	first := l.first()
-	if first == 0 || l.expired(first, m.clock) {
+	first := m.next(l)
+	if first == 0 || l.expired(first, m.clock) || l.stopped() {
 		return command.QueueGetResult{Messages: uint64(l.ready)}
 	}
 	if x == nil {
@@ -177,7 +196,7 @@ func (m *Machine) get(c *command.QueueGet) command.QueueGetResult {
 	n := m.acquire(l, first, x)
 	d := l.delivery(n, l.out[n])
 	return command.QueueGetResult{Found: true, Number: n, Index: d.Name.Index, Position: d.Name.Position, Length: d.Name.Length, CRC: d.Name.CRC,
-		Redelivered: d.Redelivered, Returned: d.Returned, Messages: uint64(l.ready)}
+		Redelivered: d.Redelivered, Returned: d.Returned, Fence: d.Fence, Messages: uint64(l.ready)}
 }
 
 // publish adds a message to each target that takes it.
@@ -185,7 +204,7 @@ func (m *Machine) publish(ctx Context, c *command.QueuePublish, payloadAt uint32
 	r := command.QueuePublishResult{Codes: make([]broker.Code, len(c.Targets))}
 	name := Name{Index: ctx.Index, Position: ctx.Position + payloadAt, Length: c.PayloadLength, CRC: c.PayloadCRC}
 	for i := range c.Targets {
-		r.Codes[i] = m.publishTo(m.lines[broker.QueueID(c.Targets[i].Queue)], c, name)
+		r.Codes[i] = m.publishTo(m.lines[broker.QueueID(c.Targets[i].Queue)], c, name, c.Targets[i].Key)
 	}
 	return r
 }
@@ -196,7 +215,7 @@ const (
 	overflowRejectAndSend = 2
 )
 
-func (m *Machine) publishTo(l *line, c *command.QueuePublish, name Name) broker.Code {
+func (m *Machine) publishTo(l *line, c *command.QueuePublish, name Name, keyText string) broker.Code {
 	if l == nil {
 		return broker.CodeUnknownQueue
 	}
@@ -204,7 +223,7 @@ func (m *Machine) publishTo(l *line, c *command.QueuePublish, name Name) broker.
 		return broker.CodeQueueRefused
 	}
 	m.names.add(name)
-	m.arrive(l, name, c.Size, c.ExpirationMs)
+	m.arrive(l, name, c.Size, c.ExpirationMs, keyText)
 	m.assign(l)
 	m.shorten(l)
 	return broker.CodeNone
@@ -228,7 +247,7 @@ func (m *Machine) shorten(l *line) {
 		return
 	}
 	for l.over(l.ready, l.readyBytes) {
-		s := l.first()
+		s := l.oldest()
 		invariant.Check(s != 0, "BUG: queue %d has %d ready messages and no first", l.id, l.ready)
 		m.letGo(l, s, maxlen)
 	}

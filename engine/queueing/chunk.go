@@ -11,6 +11,7 @@ type chunk struct {
 	skip     int // sequences at the front that are not in messages
 	live     int // not gone
 	messages []message
+	keys     []*key // of each, in a queue that keeps the order of keys; else nil
 }
 
 // at is the place of a sequence in messages.
@@ -20,6 +21,12 @@ func (c *chunk) at(sequence uint64) int { return int(sequence%chunkMessages) - c
 func (l *line) at(sequence uint64) *message {
 	c := l.chunks[sequence/chunkMessages]
 	return &c.messages[c.at(sequence)]
+}
+
+// key is the key of a message that is not gone, in a queue that keeps the order of keys.
+func (l *line) key(sequence uint64) *key {
+	c := l.chunks[sequence/chunkMessages]
+	return c.keys[c.at(sequence)]
 }
 
 // stateOf is the state of any message there was.
@@ -33,7 +40,7 @@ func (l *line) stateOf(sequence uint64) state {
 }
 
 // put adds a message behind all others.
-func (l *line) put(x message) {
+func (l *line) put(x message, k *key) {
 	n := l.next / chunkMessages
 	c := l.chunks[n]
 	if c == nil {
@@ -44,6 +51,9 @@ func (l *line) put(x message) {
 		c.trim()
 	}
 	c.messages = append(c.messages, x)
+	if k != nil {
+		c.keys = append(c.keys, k)
+	}
 	c.live++
 	l.next++
 }
@@ -59,6 +69,9 @@ func (c *chunk) trim() {
 	}
 	c.skip += n
 	c.messages = slices.Delete(c.messages, 0, n)
+	if c.keys != nil {
+		c.keys = slices.Delete(c.keys, 0, n)
+	}
 }
 
 // clear makes a message gone, and moves the base on over those that are.
@@ -67,11 +80,17 @@ func (l *line) clear(sequence uint64) {
 	c := l.chunks[n]
 	i := c.at(sequence)
 	c.messages[i] = message{}
+	if c.keys != nil {
+		c.keys[i] = nil
+	}
 	c.live--
 	switch {
 	case c.live > 0:
 	case n == l.next/chunkMessages: // the next messages come here
 		c.skip, c.messages = int(l.next%chunkMessages), c.messages[:0]
+		if c.keys != nil {
+			c.keys = c.keys[:0]
+		}
 	default:
 		delete(l.chunks, n)
 	}
@@ -110,22 +129,27 @@ func (c *chunk) all(number uint64) iter.Seq2[uint64, *message] {
 }
 
 // load puts a message at its place: rising, before anything else is done.
-func (l *line) load(sequence uint64, x message) *message {
+func (l *line) load(sequence uint64, x message, k *key) {
 	n := sequence / chunkMessages
 	c := l.chunks[n]
 	if c == nil {
 		c = &chunk{skip: int(sequence % chunkMessages)}
 		l.chunks[n] = c
 	}
-	c.pad(c.at(sequence))
+	c.pad(c.at(sequence), k != nil)
 	c.messages = append(c.messages, x)
+	if k != nil {
+		c.keys = append(c.keys, k)
+	}
 	c.live++
-	return &c.messages[len(c.messages)-1]
 }
 
 // pad adds gone messages until there are so many in all.
-func (c *chunk) pad(n int) {
+func (c *chunk) pad(n int, keyed bool) {
 	for len(c.messages) < n {
 		c.messages = append(c.messages, message{})
+		if keyed {
+			c.keys = append(c.keys, nil)
+		}
 	}
 }

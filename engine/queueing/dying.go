@@ -50,6 +50,7 @@ func (m *Machine) die(l *line, sequence uint64, why death) {
 // wait lets a message wait to be sent on.
 func (l *line) wait(sequence uint64) {
 	l.at(sequence).state = dying
+	l.release(sequence)
 	i, _ := slices.BinarySearch(l.dying, sequence)
 	l.dying = slices.Insert(l.dying, i, sequence)
 }

@@ -72,15 +72,61 @@ func goldenRows(t *testing.T, foldAt int, holds bool) string {
 	return rows.Describe()
 }
 
+// orderedRows has the rows of a queue that keeps the order of keys: a delivery, one that is parked, messages that wait, and a transaction
+// that adds one.
+func orderedRows(t interface{ Fatal(...any) }, foldAt int) *keyspace.Mem {
+	m, rows := New(), &keyspace.Mem{}
+	m.foldAt = foldAt
+	publish := func(key string) *command.QueuePublish {
+		return &command.QueuePublish{Targets: []command.QueueTarget{{Queue: 5, Key: key}}, Size: 3, ExpirationMs: -1, PayloadCRC: 0xABCD, PayloadLength: 3, Payload: []byte("abc")}
+	}
+	settle := func(number uint64) *command.QueueSettle {
+		return &command.QueueSettle{Node: 1, Run: 77, Session: 9, Items: []command.QueueSettlement{{Queue: 5, Number: number, Outcome: uint8(broker.RejectAgain)}}}
+	}
+	for i, c := range []command.Message{
+		&command.QueueLease{Node: 1, Run: 77, HoldMs: 1000},
+		&command.QueueCreate{Queue: 5, Host: "/", Name: "q", Config: command.QueueConfig{TTLMs: 5000, LengthMax: 10, BytesMax: -1, DeliveryLimit: 1, Ordered: true, Poison: poisonPark}},
+		publish("alice"), publish("bob"), publish("alice"), publish("alice"), publish("carol"),
+		&command.QueueAttach{Queue: 5, Consumer: 100, Node: 1, Run: 77, Session: 9, Channel: 2, Tag: "tag", Messages: 2},
+		settle(1), settle(3), publish("bob"),
+	} {
+		if _, _, err := m.Apply(Context{Index: uint64(10 + i), Position: 4, Clock: 1000}, c.AppendTo(nil), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r := m.Grant(Context{Index: 30, Position: 4, Clock: 1000}, txn.Grant{ProducerID: 3, Epoch: 1, Number: 1, Coordinator: 9}); r != nil {
+		t.Fatal(r)
+	}
+	c := &command.QueuePrepare{ProducerID: 3, Epoch: 1, Number: 1, Node: 1, Run: 77, Session: 9, PayloadLength: 3, Payload: []byte("ghi"),
+		Messages: []command.QueueMessage{{Targets: []command.QueueTarget{{Queue: 5, Key: "dave"}}, Size: 3, ExpirationMs: 7, CRC: 0xABCF, Length: 3}}}
+	if _, _, err := m.Apply(Context{Index: 31, Position: 4, Clock: 1000}, c.AppendTo(nil), nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Flush(rows, rows); err != nil {
+		t.Fatal(err)
+	}
+	rows.Commit()
+	again, err := Load(rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := again.Describe(), m.Describe(); got != want {
+		t.Fatal("loaded\n", got, "\nwritten by\n", want)
+	}
+	return rows
+}
+
 // What version 1 wrote is read for ever, and written the same.
 func TestGoldenRows(t *testing.T) {
-	for _, x := range []struct {
-		file   string
-		foldAt int
-		holds  bool
-	}{{"testdata/golden/deltas_1.txt", 1000, false}, {"testdata/golden/folded_1.txt", 1, false},
-		{"testdata/golden/transaction_deltas_1.txt", 1000, true}, {"testdata/golden/transaction_folded_1.txt", 1, true}} {
-		written := goldenRows(t, x.foldAt, x.holds)
+	for _, x := range []struct{ file, written string }{
+		{"testdata/golden/deltas_1.txt", goldenRows(t, 1000, false)},
+		{"testdata/golden/folded_1.txt", goldenRows(t, 1, false)},
+		{"testdata/golden/transaction_deltas_1.txt", goldenRows(t, 1000, true)},
+		{"testdata/golden/transaction_folded_1.txt", goldenRows(t, 1, true)},
+		{"testdata/golden/ordered_deltas_1.txt", orderedRows(t, 1000).Describe()},
+		{"testdata/golden/ordered_folded_1.txt", orderedRows(t, 1).Describe()},
+	} {
+		written := x.written
 		golden, err := os.ReadFile(x.file)
 		if os.IsNotExist(err) && *addGolden {
 			golden, err = []byte(written), os.WriteFile(x.file, []byte(written), 0o644)

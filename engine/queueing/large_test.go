@@ -1,6 +1,7 @@
 package queueing
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/tallymq/tallymq/engine/broker"
@@ -15,6 +16,8 @@ type large struct {
 	rows  *keyspace.Mem
 	index uint64
 	clock uint64
+	keys  int // of the messages: as many follow one another
+	sent  int
 }
 
 func (x *large) apply(c command.Message) command.Message {
@@ -62,17 +65,24 @@ func (x *large) same() {
 
 func (x *large) publish(n int, expiration int64) {
 	for range n {
-		x.apply(&command.QueuePublish{Targets: []command.QueueTarget{{Queue: 1}}, Size: 3, ExpirationMs: expiration, PayloadLength: 3, Payload: []byte("abc")})
+		x.sent++
+		x.apply(&command.QueuePublish{Targets: []command.QueueTarget{{Queue: 1, Key: fmt.Sprint(x.sent % max(x.keys, 1))}}, Size: 3, ExpirationMs: expiration, PayloadLength: 3, Payload: []byte("abc")})
 	}
 }
 
 // A queue of several chunks: deliveries across their borders, a purge and an end that take several slices, all of it the same
 // from the rows.
 func TestLarge(t *testing.T) {
-	x := &large{t: t, m: New(), rows: &keyspace.Mem{}, clock: 1000}
+	for _, keys := range []int{0, 5000} { // 0: no order is kept
+		t.Run(fmt.Sprint(keys, " keys"), func(t *testing.T) { testLarge(t, keys) })
+	}
+}
+
+func testLarge(t *testing.T, keys int) {
+	x := &large{t: t, m: New(), rows: &keyspace.Mem{}, clock: 1000, keys: keys}
 	x.m.foldAt = 1
 	x.apply(&command.QueueLease{Node: 1, Run: 1, HoldMs: 1 << 30})
-	x.apply(&command.QueueCreate{Queue: 1, Name: "q", Config: command.QueueConfig{TTLMs: -1, LengthMax: -1, BytesMax: -1}})
+	x.apply(&command.QueueCreate{Queue: 1, Name: "q", Config: command.QueueConfig{TTLMs: -1, LengthMax: -1, BytesMax: -1, Ordered: keys > 0}})
 	x.publish(3*chunkMessages, -1)
 	x.same()
 	x.apply(&command.QueueAttach{Queue: 1, Consumer: 7, Node: 1, Run: 1, Session: 1, Channel: 1, Messages: chunkMessages + 10})
@@ -123,4 +133,39 @@ func (x *large) ticks() {
 		x.same()
 	}
 	x.t.Fatal("ticks without an end")
+}
+
+// A key with a long backlog keeps nobody else waiting, and each message is passed once.
+func TestHotKey(t *testing.T) {
+	x := &large{t: t, m: New(), rows: &keyspace.Mem{}, clock: 1000}
+	x.m.foldAt = 1000
+	x.apply(&command.QueueLease{Node: 1, Run: 1, HoldMs: 1 << 30})
+	x.apply(&command.QueueCreate{Queue: 1, Name: "q", Config: command.QueueConfig{TTLMs: -1, LengthMax: -1, BytesMax: -1, Ordered: true}})
+	x.keys = 1
+	x.publish(20*chunkMessages, -1) // all of one key
+	x.keys = 10
+	x.publish(9, -1) // and others
+	x.apply(&command.QueueAttach{Queue: 1, Consumer: 7, Node: 1, Run: 1, Session: 1, Channel: 1, Messages: 100})
+	l := x.m.lines[1]
+	if len(l.out) != 10 {
+		t.Fatalf("%d messages are out, there are 10 keys", len(l.out))
+	}
+	// The hot key goes on one by one, in order, and is given back to its place.
+	last := uint64(0)
+	for n := uint64(1); l.ready > 0; n = l.numbers {
+		s := l.out[n].sequence
+		if s != last+1 && last != 0 {
+			t.Fatalf("#%d is delivered after #%d", s, last)
+		}
+		last = s
+		o := broker.Acknowledge
+		if n%7 == 0 {
+			o, last = broker.Requeue, s-1
+		}
+		x.apply(&command.QueueSettle{Node: 1, Run: 1, Session: 1, Items: []command.QueueSettlement{{Queue: 1, Number: n, Outcome: uint8(o)}}})
+		if n == 1 {
+			continue
+		}
+	}
+	x.same()
 }

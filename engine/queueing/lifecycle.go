@@ -11,8 +11,10 @@ import (
 // CheckConfig says what of a configuration this package does not offer; empty: nothing.
 func CheckConfig(c *command.QueueConfig) string {
 	switch {
-	case c.Ordered, c.OrderingWindow > 0:
-		return "order per key"
+	case c.OrderingWindow > 1:
+		return "an ordering window above 1"
+	case c.Ordered && c.Poison == poisonSendKey:
+		return "x-ordering-poison dead-letter-key"
 	case c.Priorities > 0:
 		return "priorities"
 	case c.DeadLetters && c.Overflow == overflowRejectAndSend:
@@ -77,7 +79,7 @@ func (m *Machine) remove(c *command.QueueDrop) command.QueueResult {
 		return command.QueueResult{Code: broker.CodeUnknownQueue}
 	case c.IfUnused && len(l.consumers) > 0:
 		return command.QueueResult{Code: broker.CodeInUse}
-	case c.IfEmpty && l.ready > 0:
+	case c.IfEmpty && l.ready+l.parked > 0:
 		return command.QueueResult{Code: broker.CodeQueueNotEmpty}
 	}
 	r := l.status()
@@ -103,7 +105,10 @@ func (m *Machine) drop(l *line) {
 		m.maybeGone(c)
 	}
 	clear(l.out)
-	l.ready, l.readyBytes, l.returned, l.doomed, l.held, l.reserved, l.dying, l.leaving = 0, 0, nil, nil, 0, addition{}, nil, 0
+	l.ready, l.readyBytes, l.returned, l.doomed, l.held, l.parked, l.reserved, l.dying, l.leaving = 0, 0, nil, nil, 0, 0, addition{}, nil, 0
+	if l.order != nil {
+		l.order.forgetReady()
+	}
 	l.cursor = l.next // nothing of it is delivered any more
 	for _, c := range consumers {
 		c.cancelled = true
@@ -120,8 +125,12 @@ func (m *Machine) drop(l *line) {
 // purge removes the ready messages of a queue, and says how many.
 func (m *Machine) purge(l *line) command.QueueResult {
 	r := command.QueueResult{Messages: uint64(l.ready), Consumers: uint32(len(l.consumers))}
+	if l.order != nil {
+		l.doom()
+		l.ready, l.readyBytes = 0, 0
+	}
 	for len(l.returned) > 0 { // no more than consumers may have unsettled
-		s := l.returned[0]
+		s := uint64(l.returned[0])
 		m.names.remove(l.pop(s).name)
 		m.changed.message(l, s)
 		l.bury(s)

@@ -25,6 +25,12 @@ const (
 	// last one: far longer than a grant can be on its way.
 	holderKeptMs = 24 * 60 * 60 * 1000
 
+	// keyBytesMax is how long a key of the order is; what is longer is told by its beginning and its SHA-256.
+	keyBytesMax = 255
+
+	// timesSlack is how many times of messages that are not ready any more are kept beside those of as many that are.
+	timesSlack = 1024
+
 	// unmeasured marks a lease whose time has not begun: no deadline in ms has this bit.
 	unmeasured = 1 << 63
 

@@ -25,7 +25,7 @@ type line struct {
 	base     uint64            // the first that is not gone, or next
 	chunks   map[uint64]*chunk // the messages, by sequence / chunkMessages
 	cursor   uint64            // from here on nothing was delivered
-	returned sequences         // ready again, before the cursor
+	returned heap[sequence]    // ready again, before the cursor
 	doomed   []span            // purged: not ready any more, names not released yet
 
 	ready      int
@@ -36,6 +36,8 @@ type line struct {
 	turn       int         // whose turn it is, of consumers
 	hadOne     bool        // a consumer, ever
 	used       uint64      // replicated time, ms, of the last use, or unmeasured, where the queue ends without any; else 0
+	order      *order      // of a queue that keeps the order of keys, else nil; then returned is not used
+	parked     int         // messages that failed too often, and stop their key, or the queue
 	held       int         // messages whose fate a transaction decides
 	dying      []uint64    // wait to be sent on to where dead letters go, rising
 	leaving    int         // the same, in a transaction that sends them on
@@ -56,6 +58,8 @@ type message struct {
 	state       state
 	redelivered bool
 	death       death // why it is dying
+	listed      bool  // it lies in passed of the order
+	timed       bool  // it lies in times of the order
 }
 
 // state is where a message is in its life.
@@ -68,6 +72,7 @@ const (
 	held    // by a transaction over several shards
 	dying   // waits to be sent on to where dead letters go
 	leaving // the same, held by the transaction that sends it on
+	parked  // failed too often, in a queue that keeps the order of keys: an operator releases it
 )
 
 // taken is a delivery that is not settled.
@@ -77,23 +82,42 @@ type taken struct {
 }
 
 func newLine(c *command.QueueCreate) *line {
-	return &line{id: broker.QueueID(c.Queue), host: strings.Clone(c.Host), name: strings.Clone(c.Name), config: c.Config,
+	l := &line{id: broker.QueueID(c.Queue), host: strings.Clone(c.Host), name: strings.Clone(c.Name), config: c.Config,
 		owner: Session{c.OwnerNode, c.OwnerRun, c.OwnerSession}, next: 1, base: 1, cursor: 1, chunks: map[uint64]*chunk{}, out: map[uint64]*taken{}}
+	l.keepOrder()
+	return l
+}
+
+func (l *line) keepOrder() {
+	if l.config.Ordered {
+		l.order = &order{keys: map[string]*key{}}
+	}
 }
 
 // append adds a ready message.
-func (l *line) append(x message) {
+func (l *line) append(x message, keyText string) {
 	x.state = ready
-	l.put(x)
+	s := l.next
+	var k *key
+	if l.order != nil {
+		k = l.order.intern(keyText)
+	}
+	l.put(x, k)
+	if l.order != nil {
+		l.time(s)
+	}
 	l.published++
 	l.ready++
 	l.readyBytes += uint64(x.size)
 }
 
-// first is the first ready message, 0 if there is none.
+// first is the first ready message that may be delivered, 0 if there is none.
 func (l *line) first() uint64 {
+	if l.order != nil {
+		return l.deliverable()
+	}
 	if len(l.returned) > 0 {
-		return l.returned[0]
+		return uint64(l.returned[0])
 	}
 	if l.cursor < l.next {
 		return l.cursor
@@ -101,25 +125,51 @@ func (l *line) first() uint64 {
 	return 0
 }
 
-// pop takes the first ready message off; what it becomes is the caller's to say.
-func (l *line) pop(sequence uint64) *message {
-	if len(l.returned) > 0 && l.returned[0] == sequence {
+// oldest is the first ready message, whether it may be delivered or not; 0 if there is none.
+func (l *line) oldest() uint64 {
+	if l.order != nil {
+		return l.oldestOrdered()
+	}
+	return l.first()
+}
+
+// overdue is a ready message whose time is over, 0 if there is none: the first one, where no order of keys is kept.
+func (l *line) overdue(clock uint64) uint64 {
+	if l.order != nil {
+		return l.overdueOrdered(clock)
+	}
+	if s := l.first(); s != 0 && l.expired(s, clock) {
+		return s
+	}
+	return 0
+}
+
+// pop takes a ready message off, the first or what oldest and overdue tell; what it becomes is the caller's to say.
+func (l *line) pop(s uint64) *message {
+	switch {
+	case l.order != nil:
+		l.leaveReady(s)
+	case len(l.returned) > 0 && uint64(l.returned[0]) == s:
 		l.returned.pop()
-	} else {
-		invariant.Check(sequence == l.cursor, "BUG: queue %d: %d is popped, the cursor is at %d", l.id, sequence, l.cursor)
+	default:
+		invariant.Check(s == l.cursor, "BUG: queue %d: %d is popped, the cursor is at %d", l.id, s, l.cursor)
 		l.cursor++
 	}
-	x := l.at(sequence)
-	invariant.Check(x.state == ready, "BUG: queue %d: %d is popped in state %d", l.id, sequence, x.state)
+	x := l.at(s)
+	invariant.Check(x.state == ready, "BUG: queue %d: %d is popped in state %d", l.id, s, x.state)
 	l.ready--
 	l.readyBytes -= uint64(x.size)
 	return x
 }
 
-// giveBack makes a message that was acquired or held ready again, at its place.
-func (l *line) giveBack(sequence uint64, x *message) {
+// giveBack makes a message that was acquired, held or parked ready again, at its place.
+func (l *line) giveBack(s uint64, x *message) {
 	x.state, x.redelivered = ready, true
-	l.returned.push(sequence)
+	if l.order != nil {
+		l.comeBack(s)
+	} else {
+		l.returned.push(sequence(s))
+	}
 	l.ready++
 	l.readyBytes += uint64(x.size)
 }
@@ -129,7 +179,9 @@ func (l *line) bury(sequence uint64) {
 	x := l.at(sequence)
 	invariant.Check(x.state != gone, "BUG: queue %d: %d goes twice", l.id, sequence)
 	l.gone++
+	l.leaveKey(sequence)
 	l.clear(sequence)
+	l.cursor = max(l.cursor, l.base) // it may have lain behind the cursor, in a queue that keeps the order of keys
 }
 
 // over says whether there are more ready messages than there may be.
@@ -143,6 +195,9 @@ func (l *line) due(clock uint64) bool {
 	if len(l.doomed) > 0 || l.unused(clock) {
 		return true
 	}
+	if l.order != nil {
+		return l.order.due(clock)
+	}
 	s := l.first()
 	return s != 0 && l.expired(s, clock)
 }
@@ -154,7 +209,11 @@ func (l *line) expired(sequence, clock uint64) bool {
 
 func (l *line) delivery(number uint64, t *taken) Delivery {
 	x := l.at(t.sequence)
-	return Delivery{Queue: l.id, Consumer: t.consumer.id, Node: t.consumer.session.Node, Number: number, Name: x.name, Redelivered: x.redelivered, Returned: x.returned}
+	d := Delivery{Queue: l.id, Consumer: t.consumer.id, Node: t.consumer.session.Node, Number: number, Name: x.name, Redelivered: x.redelivered, Returned: x.returned}
+	if l.order != nil {
+		d.Fence = number // grows with each delivery of the queue, and so of a key
+	}
+	return d
 }
 
 // balance says whether every message is counted once.
@@ -163,16 +222,19 @@ func (l *line) balance() bool {
 	for _, d := range l.doomed {
 		waiting += d.to - d.from
 	}
-	return l.published == l.gone+uint64(l.ready+len(l.out)+l.held+len(l.dying)+l.leaving)+waiting
+	return l.published == l.gone+uint64(l.ready+len(l.out)+l.held+l.parked+len(l.dying)+l.leaving)+waiting
 }
 
 func (l *line) describe(s *strings.Builder) {
-	fmt.Fprintf(s, "queue %d %s %s: published %d = ready %d + acquired %d + held %d + dying %d + leaving %d + gone %d, %d ready bytes, reserved %v, numbers %d, turn %d, had one %v, used %d, owner %v, next %d, base %d, cursor %d, doomed %v, %+v\n", l.id, l.host, l.name,
-		l.published, l.ready, len(l.out), l.held, len(l.dying), l.leaving, l.gone, l.readyBytes, l.reserved, l.numbers, l.turn, l.hadOne, l.used, l.owner, l.next, l.base, l.cursor, l.doomed, l.config)
+	fmt.Fprintf(s, "queue %d %s %s: published %d = ready %d + acquired %d + held %d + parked %d + dying %d + leaving %d + gone %d, %d ready bytes, reserved %v, numbers %d, turn %d, had one %v, used %d, owner %v, next %d, base %d, cursor %d, doomed %v, %+v\n", l.id, l.host, l.name,
+		l.published, l.ready, len(l.out), l.held, l.parked, len(l.dying), l.leaving, l.gone, l.readyBytes, l.reserved, l.numbers, l.turn, l.hadOne, l.used, l.owner, l.next, l.base, l.cursor, l.doomed, l.config)
 	for n, x := range l.all() {
 		fmt.Fprintf(s, "  #%d state %d size %d returned %d expiry %d redelivered %v %v", n, x.state, x.size, x.returned, x.expiry, x.redelivered, x.name)
 		if x.death != 0 {
 			fmt.Fprintf(s, " %v", x.death)
+		}
+		if l.order != nil {
+			fmt.Fprintf(s, " key %q", l.key(n).text)
 		}
 		fmt.Fprintln(s)
 	}
@@ -182,42 +244,4 @@ func (l *line) describe(s *strings.Builder) {
 	for _, c := range l.consumers {
 		fmt.Fprintf(s, "  %v\n", c)
 	}
-}
-
-// sequences is a heap of sequences, the least first.
-type sequences []uint64
-
-func (h *sequences) push(s uint64) {
-	a := append(*h, s)
-	for i := len(a) - 1; i > 0; {
-		parent := (i - 1) / 2
-		if a[parent] <= a[i] {
-			break
-		}
-		a[parent], a[i] = a[i], a[parent]
-		i = parent
-	}
-	*h = a
-}
-
-func (h *sequences) pop() {
-	a := *h
-	last := len(a) - 1
-	a[0] = a[last]
-	a = a[:last]
-	for i := 0; ; {
-		child := 2*i + 1
-		if child >= len(a) {
-			break
-		}
-		if child+1 < len(a) && a[child+1] < a[child] {
-			child++
-		}
-		if a[i] <= a[child] {
-			break
-		}
-		a[i], a[child] = a[child], a[i]
-		i = child
-	}
-	*h = a
 }

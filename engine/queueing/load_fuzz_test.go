@@ -10,7 +10,7 @@ import (
 
 // fuzzRows has rows of every kind: of a queue with deliveries, dead letters and a transaction, of one that ends when it is not used, and of
 // one that was dropped, folded or not.
-func fuzzRows(t interface{ Fatal(...any) }, foldAt int) (keys, values [][]byte) {
+func fuzzRows(t interface{ Fatal(...any) }, foldAt int) *keyspace.Mem {
 	m, rows := New(), &keyspace.Mem{}
 	m.foldAt = foldAt
 	apply := func(i uint64, c command.Message) {
@@ -39,39 +39,29 @@ func fuzzRows(t interface{ Fatal(...any) }, foldAt int) (keys, values [][]byte) 
 		t.Fatal(err)
 	}
 	rows.Commit()
-	_ = rows.Scan(nil, []byte{0xFF}, func(k, v []byte) bool {
-		keys, values = append(keys, append([]byte(nil), k...)), append(values, append([]byte(nil), v...))
-		return true
-	})
-	return keys, values
+	return rows
 }
 
 // FuzzLoad: whatever the bytes of a row, it is refused as such, or the machine describes itself. (The store finds damaged bytes by their
 // checksums; these would be those of a bug.)
 func FuzzLoad(f *testing.F) {
-	var keys, values [][]byte
-	for _, at := range []int{1000, 1} {
-		k, v := fuzzRows(f, at)
-		for i := range v {
-			f.Add(len(keys) > 0, uint8(i), v[i])
-		}
-		if len(keys) == 0 {
-			keys, values = k, v
-		}
+	type row struct{ key, value []byte }
+	var sets [4][]row
+	for i, rows := range []*keyspace.Mem{fuzzRows(f, 1000), fuzzRows(f, 1), orderedRows(f, 1000), orderedRows(f, 1)} {
+		_ = rows.Scan(nil, []byte{0xFF}, func(k, v []byte) bool {
+			f.Add(uint8(i), uint8(len(sets[i])), append([]byte(nil), v...))
+			sets[i] = append(sets[i], row{append([]byte(nil), k...), append([]byte(nil), v...)})
+			return true
+		})
 	}
-	foldedKeys, foldedValues := fuzzRows(f, 1)
-	f.Fuzz(func(t *testing.T, folded bool, which uint8, value []byte) {
-		ks, vs := keys, values
-		if folded {
-			ks, vs = foldedKeys, foldedValues
-		}
+	f.Fuzz(func(t *testing.T, set, which uint8, value []byte) {
 		rows := &keyspace.Mem{}
-		for i := range ks {
-			v := vs[i]
-			if i == int(which)%len(ks) {
-				v = value
+		all := sets[int(set)%len(sets)]
+		for i, r := range all {
+			if i == int(which)%len(all) {
+				r.value = value
 			}
-			rows.Set(ks[i], v)
+			rows.Set(r.key, r.value)
 		}
 		rows.Commit()
 		m, err := Load(rows)

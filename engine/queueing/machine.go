@@ -76,7 +76,9 @@ func New() *Machine {
 }
 
 // Owns says whether a kind of command is this machine's.
-func Owns(k command.Kind) bool { return k >= command.KindQueueCreate && k <= command.KindQueuePrepare }
+func Owns(k command.Kind) bool {
+	return k >= command.KindQueueCreate && k <= command.KindQueuePrepare || k == command.KindQueueRelease
+}
 
 // Effects are what the commands since the last Flush bring about beside their results.
 type Effects struct {
@@ -170,6 +172,7 @@ func (m *Machine) Describe() string {
 	}
 	for _, id := range slices.Sorted(maps.Keys(m.lines)) {
 		m.lines[id].describe(&s)
+		m.lines[id].describeKeys(&s)
 	}
 	for _, l := range m.graves {
 		fmt.Fprintf(&s, "to free: ")

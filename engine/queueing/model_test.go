@@ -44,6 +44,7 @@ type modelMessage struct {
 	name  Name
 	state state
 	again bool // was delivered before
+	key   string
 }
 
 func newWorld(t *rapid.T, foldAt int) *world {
@@ -110,7 +111,7 @@ func (w *world) published(c *command.QueuePublish, r *command.QueuePublishResult
 		if r.Codes[i] == broker.CodeNone {
 			q := broker.QueueID(t.Queue)
 			at := uint32(10 + len(c.AppendHead(nil)))
-			w.messages[q] = append(w.messages[q], &modelMessage{queue: q, name: Name{w.index, at, c.PayloadLength, c.PayloadCRC}, state: ready})
+			w.messages[q] = append(w.messages[q], &modelMessage{queue: q, name: Name{w.index, at, c.PayloadLength, c.PayloadCRC}, state: ready, key: t.Key})
 		} else {
 			w.seen["refused"]++
 		}
@@ -163,6 +164,12 @@ func (w *world) deliver(d Delivery) {
 			w.delivered[place(d.Queue, d.Number)] = x
 			return
 		}
+		if l != nil && l.config.Ordered && x.key != w.keyOf(d) {
+			continue
+		}
+		if l != nil && l.config.Ordered && (x.state == acquired || x.state == held || x.state == parked) {
+			w.t.Fatalf("queue %d: delivery %d of %v, while %v of its key is in state %d", d.Queue, d.Number, d.Name, x.name, x.state)
+		}
 		if x.state == ready {
 			if w.alive(l, x) {
 				w.t.Fatalf("queue %d: delivery %d of %v overtakes %v", d.Queue, d.Number, d.Name, x.name)
@@ -185,10 +192,6 @@ func (w *world) alive(l *line, x *modelMessage) bool {
 		}
 	}
 	return false
-}
-
-func (l *line) isDoomed(s uint64) bool {
-	return slices.ContainsFunc(l.doomed, func(d span) bool { return d.from <= s && s < d.to })
 }
 
 func (w *world) check() {
@@ -216,6 +219,10 @@ func (w *world) check() {
 			w.t.Fatalf("queue %d: %d are held, it counts %d", id, n, l.held)
 		}
 		hungry := slices.ContainsFunc(l.consumers, func(c *consumer) bool { return c.hungry() && (!l.config.SingleActive || c == l.consumers[0]) })
+		w.checkOrder(l, hungry)
+		if l.config.Ordered {
+			continue
+		}
 		if s := l.first(); s != 0 && hungry && !l.expired(s, w.m.clock) {
 			w.t.Fatalf("queue %d: #%d is ready and somebody would take it\n%s", id, s, w.m.Describe())
 		}
@@ -284,7 +291,7 @@ func (w *world) step() {
 	q := uint64(rapid.IntRange(1, queueMax).Draw(t, "queue"))
 	w.clock += uint64(rapid.IntRange(0, 3).Draw(t, "time"))
 	switch rapid.SampledFrom([]string{"publish", "publish", "publish", "publish", "settle", "settle", "settle", "transact", "transact", "grant", "prepare", "prepare", "prepare", "decide", "attach", "attach", "lease", "lease", "get", "detach", "credit", "leave",
-		"purge", "drop", "create", "create", "tick", "time", "restart"}).Draw(t, "what") {
+		"purge", "drop", "create", "create", "tick", "time", "restart", "release", "release"}).Draw(t, "what") {
 	case "create":
 		c := &command.QueueCreate{Queue: q, Name: fmt.Sprint("q", q), Config: command.QueueConfig{TTLMs: -1, LengthMax: -1, BytesMax: -1}}
 		c.Config.TTLMs = rapid.SampledFrom([]int64{-1, -1, 0, 20}).Draw(t, "ttl")
@@ -295,6 +302,9 @@ func (w *world) step() {
 		c.Config.DeadLetters = rapid.IntRange(0, 2).Draw(t, "dead letters") == 0
 		c.Config.SingleActive = rapid.IntRange(0, 4).Draw(t, "single") == 0
 		c.Config.ExpiresMs = uint64(rapid.SampledFrom([]int{0, 0, 0, 150}).Draw(t, "expires"))
+		if c.Config.Ordered = rapid.Bool().Draw(t, "ordered"); c.Config.Ordered {
+			c.Config.Poison = uint8(rapid.SampledFrom([]int{poisonPark, 2, poisonStop}).Draw(t, "poison"))
+		}
 		c.Config.AutoDelete = rapid.IntRange(0, 9).Draw(t, "auto") == 0
 		if rapid.IntRange(0, 5).Draw(t, "exclusive") == 0 {
 			s := w.session()
@@ -304,7 +314,7 @@ func (w *world) step() {
 	case "publish":
 		c := &command.QueuePublish{ExpirationMs: -1, Size: uint32(rapid.IntRange(1, 200).Draw(t, "size")), PayloadCRC: uint32(w.index), PayloadLength: 3, Payload: []byte("abc")}
 		for i := range uint64(rapid.IntRange(1, queueMax).Draw(t, "targets")) {
-			c.Targets = append(c.Targets, command.QueueTarget{Queue: (q+i)%queueMax + 1})
+			c.Targets = append(c.Targets, command.QueueTarget{Queue: (q+i)%queueMax + 1, Key: w.someKey()})
 		}
 		if rapid.IntRange(0, 4).Draw(t, "expires") == 0 {
 			c.ExpirationMs = int64(rapid.IntRange(0, 10).Draw(t, "expiration"))
@@ -353,11 +363,13 @@ func (w *world) step() {
 		if rapid.IntRange(0, most).Draw(t, "really") == 0 {
 			w.apply(&command.QueueDrop{Queue: q, IfEmpty: rapid.Bool().Draw(t, "if empty")})
 			// An id is never another queue's; here it is, once nothing of the first one is left.
-			if rapid.Bool().Draw(t, "forget") && w.m.dropped[broker.QueueID(q)] && w.m.grave(broker.QueueID(q)) == nil && w.m.changed.lines[broker.QueueID(q)] == nil {
+			if rapid.Bool().Draw(t, "forget") && w.m.dropped[broker.QueueID(q)] && w.m.grave(broker.QueueID(q)) == nil && w.m.changed.lines[broker.QueueID(q)] == nil && !w.meant(broker.QueueID(q)) {
 				w.apply(&command.QueueForget{Queue: q})
 				w.messages[broker.QueueID(q)], w.highest[broker.QueueID(q)] = nil, 0
 			}
 		}
+	case "release":
+		w.release()
 	case "tick":
 		w.apply(&command.QueueTick{Budget: uint32(rapid.IntRange(1, 10).Draw(t, "budget"))})
 	case "time":
@@ -405,7 +417,7 @@ func TestModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWorld(t, rapid.SampledFrom([]int{1, 2, 7, 1000}).Draw(t, "fold at"))
 		for i := range uint64(queueMax) {
-			w.apply(&command.QueueCreate{Queue: i + 1, Name: "q", Config: command.QueueConfig{TTLMs: -1, LengthMax: -1, BytesMax: -1}})
+			w.apply(&command.QueueCreate{Queue: i + 1, Name: "q", Config: command.QueueConfig{TTLMs: -1, LengthMax: -1, BytesMax: -1, Ordered: i == 1, Poison: poisonPark, DeliveryLimit: uint32(i)}})
 		}
 		for n := range nodes {
 			w.apply(&command.QueueLease{Node: broker.NodeID(n + 1), Run: 1, HoldMs: 300})
@@ -418,7 +430,7 @@ func TestModel(t *testing.T) {
 		}
 	})
 	for _, k := range []string{"settled", "requeued", "returned", "refused", "let go", "folded", "restarted", "transacted", "transaction refused", "prepared", "prepare refused", "committed", "aborted",
-		"consumer of a held one gone"} {
+		"consumer of a held one gone", "key waits", "parked", "released", "discarded"} {
 		if seen[k] == 0 {
 			t.Errorf("it never happened: %s", k)
 		}

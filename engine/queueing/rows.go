@@ -12,10 +12,11 @@ import (
 )
 
 const (
-	selfVersion  = 1
-	headVersion  = 1
-	headVersion2 = 2 // of a queue that ends when it is not used: behind the rest, when it was used last
-	chunkVersion = 1
+	selfVersion   = 1
+	headVersion   = 1
+	headVersion2  = 2 // of a queue that ends when it is not used: behind the rest, when it was used last
+	chunkVersion  = 1
+	chunkVersion2 = 2 // of a queue that keeps the order of keys: in front, the keys; of each message, which one
 )
 
 // appendSelf encodes the machine's own row: what is not of one queue.
@@ -118,6 +119,7 @@ func decodeHead(key, value []byte) (*line, error) {
 		return nil, fmt.Errorf("%w: head %x: %w", ErrRow, key, err)
 	}
 	l.config = create.Config
+	l.keepOrder()
 	l.owner = d.session()
 	l.next, l.base, l.cursor, l.numbers = d.uint(), d.uint(), d.uint(), d.uint()
 	l.turn, l.hadOne, l.published, l.gone = int(d.upTo(1<<31)), d.bool(), d.uint(), d.uint()
@@ -135,7 +137,7 @@ func decodeHead(key, value []byte) (*line, error) {
 
 // appendChunk encodes the messages of a chunk that are not gone, each by its distance from the one before; some: there are any.
 //
-//	version | for each: distance | state | name | size | returned | expiry | redelivered | dying, leaving: why | acquired: number | consumer
+//	version | 2: keys | for each: distance | state | name | size | returned | expiry | redelivered | 2: place of its key | dying, leaving: why | acquired: number | consumer
 func appendChunk(dst []byte, l *line, number uint64) (out []byte, some bool) {
 	c := l.chunks[number]
 	if c == nil {
@@ -148,6 +150,7 @@ func appendChunk(dst []byte, l *line, number uint64) (out []byte, some bool) {
 			numbers[t.sequence] = n
 		}
 	}
+	places := e.keys(c)
 	last := number * chunkMessages
 	for s, x := range c.all(number) {
 		e.uint(s - last)
@@ -161,6 +164,9 @@ func appendChunk(dst []byte, l *line, number uint64) (out []byte, some bool) {
 		e.uint(uint64(x.returned))
 		e.uint(x.expiry)
 		e.bool(x.redelivered)
+		if c.keys != nil {
+			e.uint(places[c.keys[c.at(s)]])
+		}
 		if x.state == dying || x.state == leaving {
 			e.uint(uint64(x.death))
 		}
@@ -176,42 +182,89 @@ func appendChunk(dst []byte, l *line, number uint64) (out []byte, some bool) {
 	return e.b, some
 }
 
+// keys encodes the keys of a chunk, if it has any: the version before it becomes 2. It gives their places.
+func (e *encoder) keys(c *chunk) map[*key]uint64 {
+	if c.keys == nil {
+		return nil
+	}
+	e.b[len(e.b)-1] = chunkVersion2
+	places := map[*key]uint64{}
+	var texts []string
+	for _, k := range c.keys {
+		if _, has := places[k]; k != nil && !has {
+			places[k] = uint64(len(texts))
+			texts = append(texts, k.text)
+		}
+	}
+	e.uint(uint64(len(texts)))
+	for _, t := range texts {
+		e.text(t)
+	}
+	return places
+}
+
 // loadChunk puts the messages of a chunk in their places.
-func (m *Machine) loadChunk(l *line, number uint64, key, value []byte) error {
-	d := open(value, chunkVersion)
+func (m *Machine) loadChunk(l *line, number uint64, row, value []byte) error {
+	version := byte(chunkVersion)
+	if l.order != nil {
+		version = chunkVersion2
+	}
+	d := open(value, version)
+	var texts []string
+	if l.order != nil {
+		for range d.count() {
+			texts = append(texts, d.text())
+		}
+	}
 	s := number * chunkMessages
 	for len(d.b) > 0 && !d.failed {
 		s += d.uint()
-		x := message{state: state(d.upTo(uint64(leaving)))}
+		x := message{state: state(d.upTo(uint64(parked)))}
 		x.name = Name{d.uint(), d.uint32(), d.uint32(), d.uint32()}
 		x.size, x.returned, x.expiry, x.redelivered = d.uint32(), d.uint32(), d.uint(), d.bool()
+		place := uint64(0)
+		if l.order != nil {
+			if place = d.upTo(uint64(len(texts))); place >= uint64(len(texts)) {
+				return fmt.Errorf("%w: chunk %x: message %d of no key", ErrRow, row, s)
+			}
+		}
 		if x.state == dying || x.state == leaving {
 			x.death = death(d.upTo(uint64(deathMax)))
 			d.failed = d.failed || x.death == 0
 		}
 		if s < l.base || s >= l.next || s/chunkMessages != number || x.state == gone || l.stateOf(s) != gone {
-			return fmt.Errorf("%w: chunk %x: message %d", ErrRow, key, s)
+			return fmt.Errorf("%w: chunk %x: message %d", ErrRow, row, s)
 		}
-		l.load(s, x)
+		var k *key
+		if l.order != nil {
+			k = l.order.intern(texts[place])
+		}
+		l.load(s, x, k)
 		if x.state == acquired && d.bool() {
 			n, c := d.uint(), m.consumers[broker.ConsumerID(d.uint())]
 			if c == nil || c.line != l || n > l.numbers || l.out[n] != nil {
-				return fmt.Errorf("%w: chunk %x: delivery %d", ErrRow, key, n)
+				return fmt.Errorf("%w: chunk %x: delivery %d", ErrRow, row, n)
 			}
 			l.out[n] = &taken{s, c}
 			c.out[n] = true
 		}
 	}
-	return d.end("chunk", key)
+	return d.end("chunk", row)
 }
 
 // settleIn counts what was loaded: what is ready, and which of it was delivered before.
 func (l *line) settleIn() {
 	if c := l.chunks[l.next/chunkMessages]; c != nil {
-		c.pad(c.at(l.next))
+		c.pad(c.at(l.next), l.order != nil)
+	}
+	if l.order != nil {
+		l.settleOrder()
 	}
 	doomed := 0
 	for s, x := range l.all() {
+		if x.state == parked {
+			l.parked++
+		}
 		if x.state == dying {
 			l.dying = append(l.dying, s)
 		}
@@ -226,25 +279,32 @@ func (l *line) settleIn() {
 		}
 		l.ready++
 		l.readyBytes += uint64(x.size)
-		if s < l.cursor {
-			l.returned.push(s)
+		if s < l.cursor && l.order == nil {
+			l.returned.push(sequence(s))
 		}
 	}
 }
 
-const holderVersion = 1
+const (
+	holderVersion  = 1
+	holderVersion2 = 2 // with keys of the order of its messages
+)
 
 // appendHolder encodes what is known of a producer's transactions, and what its open one covers.
 //
-//	version | row of package participant | items: queue | sequence | consumer | outcome | staged: name | size | expiration | targets
+//	version | row of package participant | items: queue | sequence | consumer | outcome | staged: name | size | expiration | targets, 2: each with its key
 func (m *Machine) appendHolder(dst []byte, id txn.ProducerID) []byte {
-	e := encoder{append(dst, holderVersion)}
-	row, _ := m.holders.AppendRow(nil, id)
-	e.text(string(row))
 	h := m.held[id]
 	if h == nil {
 		h = &hold{}
 	}
+	version, keyed := byte(holderVersion), h.keyed()
+	if keyed {
+		version = holderVersion2
+	}
+	e := encoder{append(dst, version)}
+	row, _ := m.holders.AppendRow(nil, id)
+	e.text(string(row))
 	e.uint(uint64(len(h.items)))
 	for _, i := range h.items {
 		e.uint(uint64(i.queue))
@@ -261,11 +321,26 @@ func (m *Machine) appendHolder(dst []byte, id txn.ProducerID) []byte {
 		e.uint(uint64(y.size))
 		e.int(y.expirationMs)
 		e.uint(uint64(len(y.targets)))
-		for _, q := range y.targets {
-			e.uint(uint64(q))
+		for _, t := range y.targets {
+			e.uint(uint64(t.queue))
+			if keyed {
+				e.text(t.key)
+			}
 		}
 	}
 	return e.b
+}
+
+// keyed says whether a message of it has a key.
+func (h *hold) keyed() bool {
+	for _, y := range h.staged {
+		for _, t := range y.targets {
+			if t.key != "" {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // writeHolders writes all of them; there are few.
@@ -283,7 +358,11 @@ func (m *Machine) loadHolders(r keyspace.Reader) error {
 		if err != nil {
 			return fmt.Errorf("%w: holder: %w", ErrRow, err)
 		}
-		d := open(v, holderVersion)
+		version := byte(holderVersion)
+		if len(v) > 0 && v[0] == holderVersion2 {
+			version = holderVersion2
+		}
+		d := open(v, version)
 		if err := m.holders.LoadRow(txn.ProducerID(id), []byte(d.text())); err != nil {
 			return fmt.Errorf("%w: holder %x: %w", ErrRow, k, err)
 		}
@@ -298,11 +377,14 @@ func (m *Machine) loadHolders(r keyspace.Reader) error {
 		for range d.count() {
 			y := staged{name: Name{d.uint(), d.uint32(), d.uint32(), d.uint32()}, size: d.uint32(), expirationMs: d.int()}
 			for range d.count() {
-				q := broker.QueueID(d.uint())
-				if l := m.lines[q]; l != nil {
+				t := stagedTarget{queue: broker.QueueID(d.uint())}
+				if version == holderVersion2 {
+					t.key = d.text()
+				}
+				if l := m.lines[t.queue]; l != nil {
 					l.reserve(y.size, 1)
 				}
-				y.targets = append(y.targets, q)
+				y.targets = append(y.targets, t)
 			}
 			h.staged = append(h.staged, y)
 		}

@@ -1,6 +1,8 @@
 package queueing
 
 import (
+	"strings"
+
 	"github.com/tallymq/tallymq/engine/broker"
 	"github.com/tallymq/tallymq/engine/command"
 )
@@ -30,7 +32,7 @@ func (m *Machine) transact(ctx Context, c *command.QueueTransact, payloadAt uint
 		for _, t := range x.Targets {
 			if l := m.lines[broker.QueueID(t.Queue)]; l != nil {
 				m.names.add(name)
-				m.arrive(l, name, x.Size, x.ExpirationMs)
+				m.arrive(l, name, x.Size, x.ExpirationMs, t.Key)
 				touched.add(l)
 			}
 		}
@@ -97,9 +99,9 @@ func (l *line) room(a addition) bool {
 }
 
 // arrive adds a message whose name is counted already; it is not assigned yet.
-func (m *Machine) arrive(l *line, name Name, size uint32, expirationMs int64) {
+func (m *Machine) arrive(l *line, name Name, size uint32, expirationMs int64, keyText string) {
 	sequence := l.next
-	l.append(message{name: name, size: size, expiry: m.expiry(l, expirationMs)})
+	l.append(message{name: name, size: size, expiry: m.expiry(l, expirationMs)}, keyText)
 	m.changed.message(l, sequence)
 }
 
@@ -150,7 +152,12 @@ type staged struct {
 	name         Name
 	size         uint32
 	expirationMs int64
-	targets      []broker.QueueID
+	targets      []stagedTarget
+}
+
+type stagedTarget struct {
+	queue broker.QueueID
+	key   string // of its order
 }
 
 // prepare makes deliveries and messages a part of a transaction that holds the queues.
@@ -181,7 +188,7 @@ func (m *Machine) prepare(ctx Context, c *command.QueuePrepare, payloadAt uint32
 			if l := m.lines[broker.QueueID(t.Queue)]; l != nil {
 				m.names.add(y.name)
 				l.reserve(y.size, 1)
-				y.targets = append(y.targets, l.id)
+				y.targets = append(y.targets, stagedTarget{l.id, strings.Clone(t.Key)})
 			}
 		}
 		if len(y.targets) > 0 {
@@ -261,8 +268,8 @@ func (m *Machine) decide(h *hold, commit bool) {
 		m.shorten(l)
 	}
 	for _, y := range h.staged {
-		for _, q := range y.targets {
-			l := m.lines[q]
+		for _, t := range y.targets {
+			l := m.lines[t.queue]
 			if l != nil {
 				l.reserve(y.size, -1)
 			}
@@ -270,7 +277,7 @@ func (m *Machine) decide(h *hold, commit bool) {
 				m.names.remove(y.name)
 				continue
 			}
-			m.arrive(l, y.name, y.size, y.expirationMs)
+			m.arrive(l, y.name, y.size, y.expirationMs, t.key)
 			touched.add(l)
 		}
 	}

@@ -51,7 +51,7 @@ func (w *world) someMessages() (ms []command.QueueMessage, payload []byte) {
 		}
 		for q := range uint64(queueMax) {
 			if rapid.Bool().Draw(w.t, "there") {
-				x.Targets = append(x.Targets, command.QueueTarget{Queue: q + 1})
+				x.Targets = append(x.Targets, command.QueueTarget{Queue: q + 1, Key: w.someKey()})
 			}
 		}
 		ms, payload = append(ms, x), append(payload, make([]byte, x.Length)...)
@@ -65,7 +65,7 @@ func (w *world) arriving(ms []command.QueueMessage, head uint32) (out []*modelMe
 	for _, x := range ms {
 		for _, t := range x.Targets {
 			if q := broker.QueueID(t.Queue); w.m.lines[q] != nil {
-				out = append(out, &modelMessage{queue: q, name: Name{w.index, at, x.Length, x.CRC}, state: ready})
+				out = append(out, &modelMessage{queue: q, name: Name{w.index, at, x.Length, x.CRC}, state: ready, key: t.Key})
 			}
 		}
 		at += x.Length
@@ -188,6 +188,18 @@ func (w *world) decided(h *modelHold, commit bool) {
 	}
 }
 
+// meant says whether an open transaction adds to a queue.
+func (w *world) meant(q broker.QueueID) bool {
+	for _, h := range w.m.held {
+		for _, y := range h.staged {
+			if slices.ContainsFunc(y.targets, func(t stagedTarget) bool { return t.queue == q }) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // settledBy says whether a transaction's command took a delivery.
 func (w *world) settledBy(c command.Message, at uint64, x *modelMessage) bool {
 	var items []command.QueueSettlement
@@ -230,7 +242,7 @@ func (w *world) checkOpen(want map[Name]bool) {
 		for _, y := range h.staged {
 			want[y.name] = true
 			for _, q := range y.targets {
-				reserved[q]++
+				reserved[q.queue]++
 			}
 		}
 		for _, i := range h.items {

@@ -52,6 +52,7 @@ func Handler(n *node.Node) http.Handler {
 		}
 		tell(w, d)
 	})
+	queueRoutes(mux, n)
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)

@@ -121,6 +121,7 @@ func Start(ctx context.Context, cfg *config.Config, fx Effects, log *slog.Logger
 		Join: cfg.Join, DataShards: cfg.DataShards, FS: fx.FS, Dir: cfg.DataDir, Store: n.Store, Journal: n.Journal, Logger: log.With("part", "engine"),
 		AutoCreateTopics: cfg.AutoCreateTopics, DefaultPartitions: cfg.DefaultPartitions,
 		RetentionCheck: cfg.RetentionCheckInterval, CompactionCheck: cfg.CompactionCheckInterval, OffsetsRetention: cfg.OffsetsRetention, ProducerExpiry: cfg.ProducerIDExpiry,
+		ReadProperties:    amqp.ReadProperties,
 		GroupInitialDelay: cfg.GroupInitialRebalanceDelay, ConsumerLease: cfg.ConsumerLease, InflightBytes: int64(cfg.InflightBytes), ReadingBytes: int64(cfg.ReadingBytes),
 	}
 	initial, err := cfg.Initial()

@@ -18,6 +18,7 @@ type cli struct {
 	Serve   serve       `cmd:"" help:"Start a node."`
 	Topic   topicGroup  `cmd:"" help:"Create, list, describe and delete topics."`
 	Group   groupGroup  `cmd:"" help:"List, describe and delete consumer groups."`
+	Queue   queueGroup  `cmd:"" help:"List queues, and say why keys of ordered ones wait."`
 	Produce produceCmd  `cmd:"" help:"Send lines of standard input as records."`
 	Consume consumeCmd  `cmd:"" help:"Print records."`
 	Cluster clusterCmds `cmd:"" help:"Show the cluster."`
@@ -36,6 +37,10 @@ type (
 	groupGroup struct {
 		client.Globals `embed:""`
 		client.Group   `embed:""`
+	}
+	queueGroup struct {
+		client.AdminGlobals `embed:""`
+		client.Queue        `embed:""`
 	}
 	produceCmd struct {
 		Flags client.Globals `embed:""`
@@ -59,6 +64,9 @@ func (c *topicGroup) AfterApply(k *kong.Context) error { k.Bind(&c.Globals); ret
 
 // AfterApply gives the shared flags to the commands' Run.
 func (c *groupGroup) AfterApply(k *kong.Context) error { k.Bind(&c.Globals); return nil }
+
+// AfterApply gives the shared flags to the commands' Run.
+func (c *queueGroup) AfterApply(k *kong.Context) error { k.Bind(&c.AdminGlobals); return nil }
 
 // Run sends.
 func (c *produceCmd) Run() error { return c.Produce.Run(&c.Flags) }

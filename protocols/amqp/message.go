@@ -36,6 +36,24 @@ func routes(headers wire.Table, name string, method wire.MethodID) ([]string, *w
 	return keys, nil
 }
 
+// ReadProperties fills in what routing and order read of a message that was stored.
+func ReadProperties(properties []byte, m *broker.Message) error {
+	var p wire.Properties
+	if err := wire.DecodeProperties(properties, &p); err != nil {
+		return err
+	}
+	m.MessageID, m.CorrelationID = p.MessageID, p.CorrelationID
+	if p.Flags&wire.HasHeaders == 0 {
+		return nil
+	}
+	m.Headers = arguments(p.Headers)
+	var refused *wire.Error
+	if m.CC, refused = routes(p.Headers, "CC", wire.MethodBasicPublish); refused != nil {
+		return refused
+	}
+	return nil
+}
+
 // without is a table that lacks some names.
 func without(t wire.Table, names ...string) wire.Table {
 	var kept wire.Table
