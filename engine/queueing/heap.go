@@ -1,7 +1,12 @@
 package queueing
 
+// element is what a heap is made of.
+type element[T any] interface{ before(T) bool }
+
+var _, _ = element[sequence](sequence(0)), element[timing](timing{})
+
 // heap is a binary heap, the first in front.
-type heap[T interface{ before(T) bool }] []T
+type heap[T element[T]] []T
 
 // sequence is a message's number, as an element of a heap.
 type sequence uint64

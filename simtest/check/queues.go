@@ -15,7 +15,9 @@ type Publish struct {
 	Queue       string
 	Value       string // unique in its queue
 	Outcome     Outcome
-	Transaction int // index in QueueHistory.Transactions, which then has the outcome; -1: none
+	Key         string // of a queue that keeps the order of keys; "": it does not
+	Expires     bool   // it may be gone without anybody having removed it
+	Transaction int    // index in QueueHistory.Transactions, which then has the outcome; -1: none
 }
 
 // A Delivery is one message that a client was given.
@@ -25,7 +27,8 @@ type Delivery struct {
 	Queue       string
 	Value       string
 	Redelivered bool
-	Final       bool // part of emptying the queue after everything
+	Fence       uint64 // in a queue that keeps the order of keys
+	Final       bool   // part of emptying the queue after everything
 	// Since is when the consumer began: what reaches a client late may have been on its way for long.
 	Since time.Duration
 }
@@ -93,6 +96,7 @@ type queueChecker struct {
 //   - overtaken-message: a consumer was given two messages of one publisher, both for the first time, in another order than
 //     they were published in.
 //   - lost-message, doubled-message: it was rejected, and is neither where it was nor where its queue sends what is rejected; or in both.
+//   - key-overtaken, key-shared, fence-twice: see keyOrder.
 //   - torn-commit: some of what a transaction did is there, and some is not.
 func Queues(h *QueueHistory) []Violation {
 	c := &queueChecker{h: h, published: map[queueKey]*Publish{}, deliveries: map[queueKey][]*Delivery{}, removals: map[queueKey][]*Removal{}}
@@ -120,6 +124,7 @@ func Queues(h *QueueHistory) []Violation {
 	c.removed()
 	c.sentOn()
 	c.order()
+	c.keyOrder()
 	return c.found
 }
 
@@ -242,7 +247,7 @@ func (c *queueChecker) lost() {
 		if p.Transaction >= 0 {
 			outcome = c.decided[p.Transaction]
 		}
-		if outcome != OK && len(c.deliveries[key]) == 0 || c.isThere(key) {
+		if outcome != OK && len(c.deliveries[key]) == 0 || c.isThere(key) || p.Expires {
 			continue
 		}
 		if !slices.ContainsFunc(c.removals[key], func(r *Removal) bool { return r.Transaction < 0 || c.decided[r.Transaction] != Failed }) {

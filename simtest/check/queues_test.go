@@ -46,6 +46,21 @@ func queueStory() *QueueHistory {
 	give(31, "w", "a", "2a", false, false)
 	remove(32, "a", "1a", -1)
 	give(40, "x", "in", "3", true, false)
+	// One key of a queue that keeps the order of keys: the first comes again, and again to another consumer.
+	for i, v := range []string{"k1", "k2", "k3"} {
+		publish(2*i, "p", 10+i, "keys", v, OK, -1)
+		h.Publishes[len(h.Publishes)-1].Key = "k"
+	}
+	keyed := func(at int, who, value string, fence uint64, again, final bool) {
+		give(at, who, "keys", value, again, final)
+		h.Deliveries[len(h.Deliveries)-1].Fence = fence
+	}
+	keyed(50, "w", "k1", 4, false, false)
+	keyed(54, "v", "k1", 7, true, false)
+	remove(56, "keys", "k1", -1)
+	keyed(57, "w", "k2", 8, false, false)
+	remove(58, "keys", "k2", -1)
+	keyed(120, "end", "k3", 9, false, true)
 	for i, x := range [][2]string{{"a", "2a"}, {"b", "1b"}, {"b", "2b"}, {"in", "3"}, {"in", "4"}, {"in", "5"}, {"in", "6"}} {
 		give(100+i, "end", x[0], x[1], x[1] == "2a" || x[1] == "3" || x[1] == "4", true)
 	}
@@ -105,6 +120,12 @@ func TestQueuesFindsWhatIsWrong(t *testing.T) {
 			h.Publishes = append(h.Publishes, Publish{Span: Span{33 * time.Second, 34 * time.Second}, Publisher: "dead 2a", Queue: "dead", Value: "2a", Outcome: Unknown, Transaction: -1})
 			h.Deliveries = append(h.Deliveries, Delivery{At: 110 * time.Second, Since: 90 * time.Second, Consumer: "end", Queue: "dead", Value: "2a", Final: true})
 		}},
+		{KeyOvertaken, "k1", func(h *QueueHistory) { h.Deliveries[delivery(h, "v", "k1")].Fence = 10 }},
+		{KeyOvertaken, "k2", func(h *QueueHistory) { // it came back behind the next one
+			h.Deliveries = append(h.Deliveries, Delivery{At: 130 * time.Second, Since: 90 * time.Second, Consumer: "end", Queue: "keys", Value: "k2", Redelivered: true, Fence: 11, Final: true})
+		}},
+		{KeyShared, "k2", func(h *QueueHistory) { h.Deliveries[delivery(h, "w", "k2")].At = 55 * time.Second }},
+		{FenceTwice, "k2", func(h *QueueHistory) { h.Deliveries[delivery(h, "w", "k2")].Fence = 7 }},
 		{TornCommit, "2a", func(h *QueueHistory) { forget(h, "end", "2b") }},
 	} {
 		h := queueStory()

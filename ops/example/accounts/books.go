@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 )
 
@@ -137,18 +136,6 @@ func (b *books) whole() error {
 		return fmt.Errorf("of %d accounts movements are missing that were confirmed, as of %s", missing, first)
 	}
 	return nil
-}
-
-// names are the accounts, sorted.
-func (b *books) names() []string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	var out []string
-	for name := range b.accounts { //lint:sorted below
-		out = append(out, name)
-	}
-	slices.Sort(out)
-	return out
 }
 
 func (b *books) String() string {
