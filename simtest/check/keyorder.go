@@ -17,7 +17,8 @@ const (
 // delivered, wherever they went.
 //
 //   - key-overtaken: a message was delivered after one that was published behind it.
-//   - key-shared: a message was delivered before the one in front of it, which was delivered already, was acknowledged or rejected by anybody.
+//   - key-shared: a message was delivered before the one in front of it, which was delivered already and does not expire, was acknowledged or
+//     rejected by anybody.
 //   - fence-twice: two deliveries of a key have one fence.
 func (c *queueChecker) keyOrder() {
 	type ordered struct{ queue, key string }
@@ -50,7 +51,7 @@ func (c *queueChecker) oneKey(key string, ds []*Delivery) {
 			switch q := c.published[queueKey{b.Queue, b.Value}]; {
 			case p.precedes(q):
 				c.violation(KeyOvertaken, d.Queue, "%q of key %q was delivered to %s with fence %d, after %q with fence %d, which was published behind it", d.Value, key, d.Consumer, d.Fence, b.Value, b.Fence)
-			case q.precedes(p) && !d.Final && c.settledFrom(b) > d.At:
+			case q.precedes(p) && !q.Expires && !d.Final && c.settledFrom(b) > d.At:
 				c.violation(KeyShared, d.Queue, "%q of key %q was delivered to %s at %v; nobody had settled %q before it, which %s was given at %v", d.Value, key, d.Consumer, d.At, b.Value,
 					b.Consumer, b.At)
 			}

@@ -307,7 +307,7 @@ func (c *queueChecker) sentOn() {
 
 // order judges what each consumer was given for the first time.
 func (c *queueChecker) order() {
-	type stream struct{ consumer, queue, publisher string }
+	type stream struct{ consumer, queue, publisher, key string }
 	last := map[stream]*Publish{}
 	for i := range c.h.Deliveries {
 		d := &c.h.Deliveries[i]
@@ -315,7 +315,7 @@ func (c *queueChecker) order() {
 		if p == nil || d.Redelivered {
 			continue
 		}
-		s := stream{d.Consumer, d.Queue, p.Publisher}
+		s := stream{d.Consumer, d.Queue, p.Publisher, p.Key}
 		if before := last[s]; before != nil && before.Sequence > p.Sequence {
 			c.violation(OvertakenMessage, d.Queue, "%s was given %q and then %q, which %s published before it", d.Consumer, before.Value, p.Value, p.Publisher)
 		}
