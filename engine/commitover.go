@@ -278,6 +278,7 @@ func (id *commitID) end(ctx context.Context, commit bool) (committed bool, err e
 		switch code := txn.Code(r.Refusal); {
 		case code == txn.None:
 			id.producer = producerIdentity{r.ProducerID, r.Epoch}
+			id.e.ends.count(transaction.End(r.Ended))
 			return commit, nil
 		case code == txn.NeedProducerID && c.Fresh < 0:
 			if c.Fresh, _, err = id.e.InitProducer(ctx, broker.Client{}); err != nil {

@@ -230,14 +230,14 @@ func (l *lead) expireTransactions() {
 		if !ok || r.Decode(out) != nil {
 			return
 		}
-		l.endedWithout(r.Ended, "it was open for longer than its time-out")
+		l.endedWithout(r.Ended, abortedByTimeOut)
 	}
 }
 
 // endedWithout tells of transactions that were aborted without their producer.
-func (l *lead) endedWithout(names []string, why string) {
+func (l *lead) endedWithout(names []string, why abortReason) {
 	for _, name := range names {
-		l.e.log.Warn("transaction aborted", "transactional_id", name, "shard", l.shard, "reason", why)
+		l.aborted(name, why, -1, -1)
 		if l.deliveries != nil {
 			l.deliveries.owe(name)
 		}

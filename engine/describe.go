@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/tallymq/tallymq/consensus/journal"
 	"github.com/tallymq/tallymq/engine/broker"
@@ -85,6 +86,7 @@ func (e *Engine) Describe() ClusterState {
 type Figures struct {
 	ProducedInFlight, ReadInFlight int64
 	Partitions, Leading            int
+	Transactions                   TransactionFigures
 }
 
 // Figures gives them as they are now.
@@ -98,5 +100,19 @@ func (e *Engine) Figures() Figures {
 		r.mu.RUnlock()
 	}
 	f.Leading = len(e.leads)
+	f.Transactions = e.ends.figures()
+	for _, l := range e.leads { //lint:sorted sums, and a maximum
+		if l.r.txns == nil {
+			continue // the catalog's
+		}
+		l.r.mu.RLock()
+		open, owed, oldest := l.r.txns.IDs().Open()
+		l.r.mu.RUnlock()
+		f.Transactions.Open += open
+		f.Transactions.Owed += owed
+		if age := int64(e.host.Clock(uint64(l.shard))) - oldest; open > 0 && oldest >= 0 {
+			f.Transactions.Oldest = max(f.Transactions.Oldest, time.Duration(age)*time.Millisecond)
+		}
+	}
 	return f
 }

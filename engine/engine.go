@@ -48,6 +48,7 @@ type Engine struct {
 	dispatch  *dispatch
 	leases    leases
 	commitIDs *commitIDs
+	ends      ends          // of transactions
 	run       uint64        // random: of this life of the node
 	sessions  atomic.Uint64 // of AMQP clients, ever
 	spreadTo  atomic.Uint64 // a version of the catalog that every live node had

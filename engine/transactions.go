@@ -6,6 +6,7 @@ import (
 	"github.com/tallymq/tallymq/engine/broker"
 	"github.com/tallymq/tallymq/engine/catalog"
 	"github.com/tallymq/tallymq/engine/command"
+	"github.com/tallymq/tallymq/engine/transaction"
 	"github.com/tallymq/tallymq/txn"
 )
 
@@ -70,7 +71,7 @@ func (e *Engine) TransactionCoordinator(_ context.Context, id string) (broker.No
 
 // decideFor proposes a command of the coordinator that answers who the producer is; fresh(id) makes it, with a producer id
 // that was given to nobody or −1. An id is only drawn when apply asks for one.
-func (t transacting) decideFor(ctx context.Context, op, id string, fresh func(broker.ProducerID) []byte) (broker.ProducerID, broker.ProducerEpoch, error) {
+func (t transacting) decideFor(ctx context.Context, op, id string, aborts abortReason, fresh func(broker.ProducerID) []byte) (broker.ProducerID, broker.ProducerEpoch, error) {
 	e, given := t.l.e, broker.ProducerID(-1)
 	for {
 		out, err := e.propose(ctx, t.l.shard, t.l.term, fresh(given))
@@ -83,6 +84,12 @@ func (t transacting) decideFor(ctx context.Context, op, id string, fresh func(br
 		}
 		if r.Owed {
 			t.l.deliveries.owe(id)
+		}
+		switch transaction.End(r.Ended) {
+		case transaction.EndedCommitted:
+			e.ends.commit()
+		case transaction.EndedAborted:
+			t.l.aborted(id, aborts, r.ProducerID, r.Epoch)
 		}
 		if txn.Code(r.Refusal) != txn.NeedProducerID || given >= 0 {
 			return r.ProducerID, r.Epoch, refusal(r.Refusal, op, transactional(id))
@@ -107,7 +114,7 @@ func (e *Engine) InitTransactional(ctx context.Context, q *broker.InitTransactio
 	if err != nil {
 		return -1, -1, err
 	}
-	return t.decideFor(ctx, op, q.ID, func(fresh broker.ProducerID) []byte {
+	return t.decideFor(ctx, op, q.ID, abortedByInit, func(fresh broker.ProducerID) []byte {
 		c := command.TxnInit{Name: q.ID, Slot: uint32(t.slot), SlotVersion: t.version, ExpectedID: q.Producer, ExpectedEpoch: q.Epoch,
 			TimeoutMs: q.Timeout.Milliseconds(), ConnectionTerm: g.Term, ConnectionCount: g.Count, Fresh: fresh}
 		return c.AppendTo(nil)
@@ -125,7 +132,7 @@ func (e *Engine) EndTransaction(ctx context.Context, q *broker.EndTransaction) (
 	if err != nil {
 		return -1, -1, err
 	}
-	return t.decideFor(ctx, op, q.ID, func(fresh broker.ProducerID) []byte {
+	return t.decideFor(ctx, op, q.ID, abortedByProducer, func(fresh broker.ProducerID) []byte {
 		c := command.TxnEnd{Name: q.ID, Slot: uint32(t.slot), SlotVersion: t.version, ProducerID: q.Producer, Epoch: q.Epoch, Commit: q.Commit,
 			Protocol: uint8(q.Protocol), ConnectionTerm: g.Term, ConnectionCount: g.Count, Fresh: fresh}
 		return c.AppendTo(nil)

@@ -81,6 +81,18 @@ func (e *Engine) DescribeProducers(ctx context.Context, p broker.Partition) ([]b
 	return r.parts.Producers(p), nil
 }
 
+// AbortProducer is AbortTransaction for who knows the id's producer, at any node: nothing happens if that is not in force any more, or its
+// transaction is decided (CodeTransactionFenced, CodeInvalidTransactionState).
+func (e *Engine) AbortProducer(ctx context.Context, id string, producer broker.ProducerID, epoch broker.ProducerEpoch) error {
+	_, owner := e.view.Load().Owner(id)
+	l, ok := e.leadOf(owner.Shard)
+	if !ok {
+		l = &lead{e: e} // it leads elsewhere, and delivers there
+	}
+	cmd := command.TxnForeign{ProducerID: producer, Epoch: epoch}
+	return l.abort(ctx, owner.Shard, 0, cmd.AppendTo(nil), "abort transaction", transactional(id), abortedByOperator)
+}
+
 // AbortTransaction is an operator's.
 func (e *Engine) AbortTransaction(ctx context.Context, c broker.Client, id string) error {
 	const op = "abort transaction"
@@ -93,7 +105,7 @@ func (e *Engine) AbortTransaction(ctx context.Context, c broker.Client, id strin
 		return err
 	}
 	cmd := command.TxnAbort{Name: id, Number: d.Number}
-	return t.l.abort(ctx, t.l.shard, t.l.term, cmd.AppendTo(nil), op, transactional(id), "an operator asked for it: "+c.Principal)
+	return t.l.abort(ctx, t.l.shard, t.l.term, cmd.AppendTo(nil), op, transactional(id), abortedByOperator)
 }
 
 // EndForeign is what tools ask that know a partition and a producer only: the hold says which coordinator to ask.
@@ -116,13 +128,13 @@ func (e *Engine) EndForeign(ctx context.Context, c broker.Client, p broker.Parti
 			l = &lead{e: e} // it leads elsewhere, and delivers there
 		}
 		cmd := command.TxnForeign{ProducerID: id, Epoch: epoch, Commit: commit}
-		return l.abort(ctx, owner.Shard, 0, cmd.AppendTo(nil), op, p.String(), "markers were asked for by "+c.Principal)
+		return l.abort(ctx, owner.Shard, 0, cmd.AppendTo(nil), op, p.String(), abortedByMarkers)
 	}
 	return broker.Errorf(broker.CodeInvalidTransactionState, op, p.String(), "producer %d has no open transaction here", id)
 }
 
 // abort proposes a command that aborts a transaction on behalf of somebody else than its producer.
-func (l *lead) abort(ctx context.Context, shard broker.ShardID, term uint64, cmd []byte, op, resource, why string) error {
+func (l *lead) abort(ctx context.Context, shard broker.ShardID, term uint64, cmd []byte, op, resource string, why abortReason) error {
 	out, err := l.e.propose(ctx, shard, term, cmd)
 	if err != nil {
 		return notCoordinator(asUnavailable(err, op, resource)) // to abort again what was aborted changes nothing

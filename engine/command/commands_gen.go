@@ -155,7 +155,7 @@ const (
 	VersionCheckResult           = 1
 	VersionGroupResult           = 1
 	VersionOffsetResult          = 1
-	VersionTxnProducerResult     = 1
+	VersionTxnProducerResult     = 2
 	VersionTxnAddResult          = 1
 	VersionTxnResult             = 1
 	VersionTxnParticipantsResult = 1
@@ -4341,19 +4341,21 @@ type TxnProducerResult struct {
 	Refusal    uint8
 	ProducerID broker.ProducerID // who the client is from now on
 	Epoch      broker.ProducerEpoch
-	Owed       bool // a decision is to be delivered to other shards
+	Owed       bool  // a decision is to be delivered to other shards
+	Ended      uint8 // since version 2; what the command did to the open transaction: 0 nothing, 1 aborted it, 2 committed it
 }
 
 // Kind is KindTxnProducerResult.
 func (*TxnProducerResult) Kind() Kind { return KindTxnProducerResult }
 
-// AppendTo appends the message's bytes, in version 1.
+// AppendTo appends the message's bytes, in version 2.
 func (m *TxnProducerResult) AppendTo(dst []byte) []byte {
 	dst = append(dst, byte(KindTxnProducerResult), VersionTxnProducerResult)
 	dst = append(dst, byte(m.Refusal))
 	dst = binary.BigEndian.AppendUint64(dst, uint64(m.ProducerID))
 	dst = binary.BigEndian.AppendUint16(dst, uint16(m.Epoch))
 	dst = appendBool(dst, m.Owed)
+	dst = append(dst, byte(m.Ended))
 	return dst
 }
 
@@ -4367,12 +4369,17 @@ func (m *TxnProducerResult) Decode(b []byte) error {
 	m.ProducerID = broker.ProducerID(d.u64())
 	m.Epoch = broker.ProducerEpoch(d.u16())
 	m.Owed = d.bool()
+	if d.version >= 2 {
+		m.Ended = uint8(d.u8())
+	} else {
+		m.Ended = 0
+	}
 	return d.end(KindTxnProducerResult)
 }
 
 // String is one line.
 func (m *TxnProducerResult) String() string {
-	return fmt.Sprintf("TxnProducerResult Refusal=%v ProducerID=%v Epoch=%v Owed=%v", m.Refusal, m.ProducerID, m.Epoch, m.Owed)
+	return fmt.Sprintf("TxnProducerResult Refusal=%v ProducerID=%v Epoch=%v Owed=%v Ended=%v", m.Refusal, m.ProducerID, m.Epoch, m.Owed, m.Ended)
 }
 
 // TxnAddResult answers TxnAdd.

@@ -75,7 +75,27 @@ func (a apply) producer(name string, who coordinator.Identity, e *coordinator.En
 	}
 	a.settle(name, e)
 	a.m.write(name, a.w)
-	return &command.TxnProducerResult{ProducerID: broker.ProducerID(who.ProducerID), Epoch: broker.ProducerEpoch(who.Epoch), Owed: a.m.ids.Owes(name)}
+	return &command.TxnProducerResult{ProducerID: broker.ProducerID(who.ProducerID), Epoch: broker.ProducerEpoch(who.Epoch), Owed: a.m.ids.Owes(name), Ended: uint8(ended(e))}
+}
+
+// End is what a command did to the open transaction of an id, as TxnProducerResult numbers it.
+type End uint8
+
+// The ends.
+const (
+	EndedNothing End = iota
+	EndedAborted
+	EndedCommitted
+)
+
+func ended(e *coordinator.Ended) End {
+	switch {
+	case e == nil:
+		return EndedNothing
+	case e.Decision.Outcome == txn.Commit:
+		return EndedCommitted
+	}
+	return EndedAborted
 }
 
 func (a apply) init(c *command.TxnInit) command.Message {

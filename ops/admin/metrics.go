@@ -35,6 +35,14 @@ func newCollector(n *node.Node) *collector {
 	counter := func(name, help string, value func(*gathered) float64) {
 		add(prometheus.CounterValue, name, help, value)
 	}
+	counter("transactions_committed_total", "Transactions that were committed, counted at the node that was asked: its coordinators, and AMQP connections over several shards.", func(g *gathered) float64 { return float64(g.engine.Transactions.Committed) })
+	for _, reason := range []string{"producer", "init", "timeout", "operator", "markers"} {
+		c.desc = append(c.desc, figure{prometheus.NewDesc("tallymq_transactions_aborted_total", "Transactions that were aborted, by reason, counted at the node that was asked.", nil, prometheus.Labels{"reason": reason}),
+			prometheus.CounterValue, func(g *gathered) float64 { return float64(g.engine.Transactions.Aborted[reason]) }})
+	}
+	gauge("transactions_open", "Open transactions that this node coordinates.", func(g *gathered) float64 { return float64(g.engine.Transactions.Open) })
+	gauge("transactions_oldest_seconds", "How long the oldest of them has been open.", func(g *gathered) float64 { return g.engine.Transactions.Oldest.Seconds() })
+	gauge("transactions_owed", "Decided transactions that some participant has not acknowledged.", func(g *gathered) float64 { return float64(g.engine.Transactions.Owed) })
 	counter("journal_syncs_total", "Durable writes of the journal.", func(g *gathered) float64 { return float64(g.journal.Syncs) })
 	counter("journal_batches_total", "Batches the journal wrote.", func(g *gathered) float64 { return float64(g.journal.Batches) })
 	counter("journal_written_bytes_total", "Bytes the journal wrote, padding included.", func(g *gathered) float64 { return float64(g.journal.BytesWritten) })

@@ -47,6 +47,8 @@ func refuse(w http.ResponseWriter, err error) {
 		status = http.StatusNotFound
 	case broker.CodeInvalidRequest:
 		status = http.StatusBadRequest
+	case broker.CodeTransactionFenced, broker.CodeProducerFenced, broker.CodeInvalidTransactionState, broker.CodeUnknownTransactionalID:
+		status = http.StatusConflict
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)

@@ -53,6 +53,7 @@ func Handler(n *node.Node) http.Handler {
 		tell(w, d)
 	})
 	queueRoutes(mux, n)
+	transactionRoutes(mux, n)
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)

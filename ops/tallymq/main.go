@@ -18,6 +18,7 @@ type cli struct {
 	Serve   serve       `cmd:"" help:"Start a node."`
 	Topic   topicGroup  `cmd:"" help:"Create, list, describe and delete topics."`
 	Group   groupGroup  `cmd:"" help:"List, describe and delete consumer groups."`
+	Txn     txnGroup    `cmd:"" help:"List, describe and abort transactions of Kafka's producers."`
 	Queue   queueGroup  `cmd:"" help:"List queues, and say why keys of ordered ones wait."`
 	Produce produceCmd  `cmd:"" help:"Send lines of standard input as records."`
 	Consume consumeCmd  `cmd:"" help:"Print records."`
@@ -37,6 +38,10 @@ type (
 	groupGroup struct {
 		client.Globals `embed:""`
 		client.Group   `embed:""`
+	}
+	txnGroup struct {
+		client.Globals `embed:""`
+		client.Txn     `embed:""`
 	}
 	queueGroup struct {
 		client.AdminGlobals `embed:""`
@@ -64,6 +69,9 @@ func (c *topicGroup) AfterApply(k *kong.Context) error { k.Bind(&c.Globals); ret
 
 // AfterApply gives the shared flags to the commands' Run.
 func (c *groupGroup) AfterApply(k *kong.Context) error { k.Bind(&c.Globals); return nil }
+
+// AfterApply gives the shared flags to the commands' Run.
+func (c *txnGroup) AfterApply(k *kong.Context) error { k.Bind(&c.Globals); return nil }
 
 // AfterApply gives the shared flags to the commands' Run.
 func (c *queueGroup) AfterApply(k *kong.Context) error { k.Bind(&c.AdminGlobals); return nil }

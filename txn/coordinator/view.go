@@ -27,5 +27,22 @@ func (m *Machine) View(name string) (View, bool) {
 	return v, true
 }
 
+// Open counts the ids with an open transaction, and the decided transactions that somebody has not acknowledged. oldest is the
+// replicated time, in ms, at which the first of the open ones was opened; -1: there is none whose time was told.
+func (m *Machine) Open() (open, owed int, oldest int64) {
+	oldest = -1
+	for _, p := range m.producers { //lint:sorted sums, and the least
+		owed += len(p.outbox)
+		if p.state != Ongoing {
+			continue
+		}
+		open++
+		if p.started != unmeasured && (oldest < 0 || p.started < oldest) {
+			oldest = p.started
+		}
+	}
+	return open, owed, oldest
+}
+
 // NameOf is the transactional id of a producer id that is in force, or that somebody is owed a decision of; empty if none.
 func (m *Machine) NameOf(id txn.ProducerID) string { return m.names[id] }
