@@ -168,20 +168,27 @@ func (s *session) transact(ctx context.Context, p *part) error {
 	x := &p.pieces[0]
 	c := command.QueueTransact{Node: s.id.Node, Run: p.run, Session: s.id.Number, Items: x.items, Messages: x.messages, PayloadLength: uint32(len(x.payload))}
 	out, err := s.e.proposeWith(ctx, p.shard, 0, c.AppendHead(nil), x.payload)
-	return transacted(out, err, p.shard)
+	_, err = transacted(out, err, p.shard)
+	return err
 }
 
-// transacted is what a shard answers to QueueTransact and QueuePrepare.
-func transacted(out []byte, err error, shard broker.ShardID) error {
+// transacted is what a shard answers to QueueTransact and QueuePrepare. again: all messages came before, and are not added.
+func transacted(out []byte, err error, shard broker.ShardID) (again bool, _ error) {
 	const op = "commit"
 	if err != nil {
-		return asBroker(err, op, shardName(shard))
+		return false, asBroker(err, op, shardName(shard))
 	}
 	var r command.QueueTransactResult
 	if err := r.Decode(out); err != nil {
-		return broker.Errorf(broker.CodeInternal, op, shardName(shard), "result: %w", err)
+		return false, broker.Errorf(broker.CodeInternal, op, shardName(shard), "result: %w", err)
 	}
+	return r.Duplicates == 1, transactRefusal(&r, op, shard)
+}
+
+func transactRefusal(r *command.QueueTransactResult, op string, shard broker.ShardID) error {
 	switch {
+	case r.Code == broker.CodeQueueRefused && r.Duplicates != 0:
+		return mixedDuplicates(op, shardName(shard))
 	case r.Code == broker.CodeQueueRefused:
 		return broker.Errorf(r.Code, op, shardName(shard), "queue %d refused a message, so nothing of the transaction was done", r.Queue)
 	case r.Code == broker.CodeUnknownDelivery:
@@ -192,6 +199,12 @@ func transacted(out []byte, err error, shard broker.ShardID) error {
 		return broker.Errorf(broker.CodeUnavailable, op, shardName(shard), "the transaction was aborted: %v", txn.Code(r.Refusal))
 	}
 	return nil
+}
+
+// mixedDuplicates refuses a transaction of which some messages are in their queues already: to add the others would be another
+// transaction than the one that added those.
+func mixedDuplicates(op, resource string) error {
+	return broker.Errorf(broker.CodeQueueRefused, op, resource, "some messages of the transaction were published before, by their message ids, and some were not: nothing of it was done")
 }
 
 const (

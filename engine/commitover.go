@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tallymq/tallymq/engine/broker"
@@ -169,10 +170,26 @@ func (s *session) prepareAll(ctx context.Context, id *commitID, w *work) (txn.Nu
 			y := &p.pieces[j]
 			c := command.QueuePrepare{ProducerID: add.ProducerID, Epoch: add.Epoch, Number: r.Number, Node: s.id.Node, Run: p.run, Session: s.id.Number,
 				Items: y.items, Messages: y.messages, PayloadLength: uint32(len(y.payload))}
-			x.propose(p.shard, c.AppendHead(nil), y.payload, func(out []byte, err error) error { return transacted(out, err, p.shard) })
+			x.propose(p.shard, c.AppendHead(nil), y.payload, func(out []byte, err error) error {
+				again, err := transacted(out, err, p.shard)
+				switch {
+				case again:
+					x.again.Store(true)
+				case len(y.messages) > 0:
+					x.new.Store(true)
+				}
+				return err
+			})
 		}
 	}
-	return number, x.wait()
+	if len(w.topics) > 0 {
+		x.new.Store(true)
+	}
+	err = x.wait()
+	if err == nil && x.again.Load() && x.new.Load() {
+		err = mixedDuplicates(op, "session "+s.id.String())
+	}
+	return number, err
 }
 
 // preparing are the parts of a transaction on their way.
@@ -182,6 +199,8 @@ type preparing struct {
 	errs   chan error
 	n      int
 	failed error
+
+	again, new atomic.Bool // messages that came before, and others
 }
 
 func (x *preparing) propose(shard broker.ShardID, head, payload []byte, judge func([]byte, error) error) {

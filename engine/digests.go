@@ -18,7 +18,7 @@ import (
 // ofQueues says whether a row is of the machine of queues, but for the names, which are the same whenever they are written.
 func ofQueues(key []byte) bool {
 	switch key[0] {
-	case keyspace.TableQueue, keyspace.TableChunk, keyspace.TableQueueDelta, keyspace.TableQueueHolder:
+	case keyspace.TableQueue, keyspace.TableChunk, keyspace.TableQueueDelta, keyspace.TableQueueHolder, keyspace.TableQueueSeen:
 		return true
 	}
 	return bytes.Equal(key, keyspace.MachineKey(keyspace.MachineQueueing))

@@ -148,6 +148,9 @@ func (s *session) parcels(qs []*routedQueue, m *broker.Message) (out []parcel) {
 func publishCommand(m *broker.Message, stored []byte, targets []command.QueueTarget) *command.QueuePublish {
 	c := &command.QueuePublish{Targets: targets, Size: uint32(len(m.Properties) + len(m.Body)), Priority: m.Priority, ExpirationMs: -1, MessageID: m.MessageID,
 		Fingerprint: fingerprint(m), PayloadCRC: crc32.Checksum(stored, castagnoli), PayloadLength: uint32(len(stored))}
+	if len(m.Deaths) > 0 { // no client published it
+		c.MessageID, c.Fingerprint = "", 0
+	}
 	if m.HasExpiration {
 		c.ExpirationMs = m.Expiration.Milliseconds()
 	}

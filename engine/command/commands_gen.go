@@ -166,7 +166,7 @@ const (
 	VersionQueueResult           = 1
 	VersionQueueGetResult        = 1
 	VersionQueueTickResult       = 1
-	VersionQueueTransactResult   = 1
+	VersionQueueTransactResult   = 2
 )
 
 // Kinds lists every kind, in the order of the definition.
@@ -4838,20 +4838,22 @@ func (m *QueueTickResult) String() string {
 
 // QueueTransactResult answers QueueTransact and QueuePrepare; if anything is refused, nothing happened.
 type QueueTransactResult struct {
-	Code    broker.Code
-	Refusal uint8  // txn.Code: the hold is not there, or over
-	Queue   uint64 // that refused; 0: none did
+	Code       broker.Code
+	Refusal    uint8  // txn.Code: the hold is not there, or over
+	Queue      uint64 // that refused; 0: none did
+	Duplicates uint8  // since version 2; 0: no message came before; 1: all did, and are not added; 2: some did, so all is refused
 }
 
 // Kind is KindQueueTransactResult.
 func (*QueueTransactResult) Kind() Kind { return KindQueueTransactResult }
 
-// AppendTo appends the message's bytes, in version 1.
+// AppendTo appends the message's bytes, in version 2.
 func (m *QueueTransactResult) AppendTo(dst []byte) []byte {
 	dst = append(dst, byte(KindQueueTransactResult), VersionQueueTransactResult)
 	dst = append(dst, byte(m.Code))
 	dst = append(dst, byte(m.Refusal))
 	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Queue))
+	dst = append(dst, byte(m.Duplicates))
 	return dst
 }
 
@@ -4864,10 +4866,15 @@ func (m *QueueTransactResult) Decode(b []byte) error {
 	m.Code = broker.Code(d.u8())
 	m.Refusal = uint8(d.u8())
 	m.Queue = uint64(d.u64())
+	if d.version >= 2 {
+		m.Duplicates = uint8(d.u8())
+	} else {
+		m.Duplicates = 0
+	}
 	return d.end(KindQueueTransactResult)
 }
 
 // String is one line.
 func (m *QueueTransactResult) String() string {
-	return fmt.Sprintf("QueueTransactResult Code=%v Refusal=%v Queue=%v", m.Code, m.Refusal, m.Queue)
+	return fmt.Sprintf("QueueTransactResult Code=%v Refusal=%v Queue=%v Duplicates=%v", m.Code, m.Refusal, m.Queue, m.Duplicates)
 }

@@ -26,6 +26,18 @@ func DecodeChunkKey(key []byte) (broker.QueueID, uint64, error) {
 	return q, n, c.End()
 }
 
+// AppendQueueSeenKey : consecutive message ids that publishers gave a queue.
+func AppendQueueSeenKey(dst []byte, q broker.QueueID, number uint64) []byte {
+	return AppendUint64(AppendUint64(append(dst, TableQueueSeen), uint64(q)), number)
+}
+
+// DecodeQueueSeenKey reads what AppendQueueSeenKey wrote.
+func DecodeQueueSeenKey(key []byte) (broker.QueueID, uint64, error) {
+	c := Open(TableQueueSeen, key)
+	q, n := broker.QueueID(c.Uint64()), c.Uint64()
+	return q, n, c.End()
+}
+
 // AppendQueueDeltaKey : commands that were applied together, by the place of the first.
 func AppendQueueDeltaKey(dst []byte, index uint64, position uint32) []byte {
 	return AppendUint32(AppendUint64(append(dst, TableQueueDelta), index), position)

@@ -34,6 +34,7 @@ const (
 	TableQueueDelta  Table = 0x42 // entry index, position → commands applied since heads and chunks were written
 	TableQueueNames  Table = 0x43 // entry index → the payloads of that entry that messages name
 	TableQueueHolder Table = 0x44 // producer id → what the queues know of its transactions, and what the open one covers
+	TableQueueSeen   Table = 0x45 // queue, number → consecutive message ids that publishers gave it
 
 	// Of package catalog.
 	TableCluster Table = 0x30 // one row: identity, version, counters

@@ -219,8 +219,21 @@ func (m *Machine) publishTo(l *line, c *command.QueuePublish, name Name, keyText
 	if l == nil {
 		return broker.CodeUnknownQueue
 	}
+	once := l.seen != nil && c.MessageID != ""
+	if once {
+		m.forgetOld(l)
+		switch l.look(idOf(c.MessageID), c.Fingerprint, m.clock) {
+		case duplicate:
+			return broker.CodeNone // it was stored then
+		case otherBody, undecided:
+			return broker.CodeQueueRefused
+		}
+	}
 	if l.config.Overflow != overflowDropHead && !l.room(addition{1, uint64(c.Size)}) {
 		return broker.CodeQueueRefused
+	}
+	if once {
+		m.note(l, idOf(c.MessageID), c.Fingerprint, false)
 	}
 	m.names.add(name)
 	m.arrive(l, name, c.Size, c.ExpirationMs, keyText)

@@ -20,8 +20,9 @@
 // It asks its caller: (a) apply in log order, and Flush into the same atomic batch as the applied index; (b) give Flush a
 // Reader of what was committed before; (c) propose QueueTick while Due says so; (d) route, and deliver what the Effects say.
 //
-// It does not know exchanges, read payloads, or wait. It has no priorities or de-duplication: CheckConfig refuses queues that ask for
-// them.
+// A queue with a de-duplication window adds a message with an id once within it: whatever is published, prepared or committed, by whom and how often.
+//
+// It does not know exchanges, read payloads, or wait. It has no priorities: CheckConfig refuses queues that ask for them.
 //
 //	publish → ready → acquired → gone (acknowledged, rejected)
 //	            ↑        └──► ready (requeued; channel, session or lease ended)
@@ -33,6 +34,6 @@
 // State lies in rows as of some moment (heads and chunks) and the commands since (deltas), which Load applies again; Flush
 // folds the deltas into the rows when there are many.
 //
-// Read machine.go first, then line.go and assign.go; order.go has the order of keys, flush.go the rows,
+// Read machine.go first, then line.go and assign.go; order.go has the order of keys, seen.go de-duplication, flush.go the rows,
 // transact.go transactions.
 package queueing

@@ -106,7 +106,14 @@ func (m *Machine) fold(w keyspace.Writer) {
 			w.Delete(keyspace.AppendQueueKey(nil, id))
 			lo := keyspace.AppendChunkKey(nil, id, 0)
 			w.DeleteRange(lo, keyspace.Next(lo[:len(lo)-8]))
+			if l.seen != nil {
+				lo = keyspace.AppendQueueSeenKey(nil, id, 0)
+				w.DeleteRange(lo, keyspace.Next(lo[:len(lo)-8]))
+			}
 			continue
+		}
+		if l.seen != nil {
+			l.writeSeen(w)
 		}
 		w.Set(keyspace.AppendQueueKey(nil, id), appendHead(nil, l))
 		for _, n := range slices.Sorted(maps.Keys(x.chunks)) {

@@ -116,6 +116,51 @@ func orderedRows(t interface{ Fatal(...any) }, foldAt int) *keyspace.Mem {
 	return rows
 }
 
+// onceRows has the rows of a queue with a de-duplication window: ids that came, one of a transaction that was aborted, and one of a
+// transaction that is not decided.
+func onceRows(t interface{ Fatal(...any) }, foldAt int) *keyspace.Mem {
+	m, rows := New(), &keyspace.Mem{}
+	m.foldAt = foldAt
+	index := uint64(10)
+	apply := func(c command.Message) {
+		index++
+		if _, _, err := m.Apply(Context{Index: index, Position: 4, Clock: 1000 + index}, c.AppendTo(nil), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	apply(&command.QueueCreate{Queue: 5, Host: "/", Name: "q", Config: command.QueueConfig{TTLMs: -1, LengthMax: -1, BytesMax: -1, DeduplicationMs: 5000, DeduplicationCount: 100}})
+	for _, id := range []string{"a", "b", "a"} {
+		apply(&command.QueuePublish{Targets: []command.QueueTarget{{Queue: 5}}, Size: 3, ExpirationMs: -1, MessageID: id, Fingerprint: 7, PayloadCRC: 0xABCD, PayloadLength: 3, Payload: []byte("abc")})
+	}
+	for number, id := range []string{"never", "open"} {
+		index++
+		g := txn.Grant{ProducerID: 3, Epoch: 1, Number: txn.Number(number + 1), Coordinator: 9}
+		if r := m.Grant(Context{Index: index, Position: 4, Clock: 1000 + index}, g); r != nil {
+			t.Fatal(r)
+		}
+		apply(&command.QueuePrepare{ProducerID: 3, Epoch: 1, Number: uint64(number + 1), PayloadLength: 3, Payload: []byte("ghi"),
+			Messages: []command.QueueMessage{{Targets: []command.QueueTarget{{Queue: 5}}, Size: 3, ExpirationMs: -1, MessageID: id, Fingerprint: 8, CRC: 0xABCF, Length: 3}}})
+		if id == "never" {
+			index++
+			if r := m.Close(Context{Index: index, Position: 4, Clock: 1000 + index}, txn.Decision{ProducerID: 3, Epoch: 1, Number: 1}); r != nil {
+				t.Fatal(r)
+			}
+		}
+	}
+	if _, err := m.Flush(rows, rows); err != nil {
+		t.Fatal(err)
+	}
+	rows.Commit()
+	again, err := Load(rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := again.Describe(), m.Describe(); got != want {
+		t.Fatal("loaded\n", got, "\nwritten by\n", want)
+	}
+	return rows
+}
+
 // What version 1 wrote is read for ever, and written the same.
 func TestGoldenRows(t *testing.T) {
 	for _, x := range []struct{ file, written string }{
@@ -125,6 +170,8 @@ func TestGoldenRows(t *testing.T) {
 		{"testdata/golden/transaction_folded_1.txt", goldenRows(t, 1, true)},
 		{"testdata/golden/ordered_deltas_1.txt", orderedRows(t, 1000).Describe()},
 		{"testdata/golden/ordered_folded_1.txt", orderedRows(t, 1).Describe()},
+		{"testdata/golden/once_deltas_1.txt", onceRows(t, 1000).Describe()},
+		{"testdata/golden/once_folded_1.txt", onceRows(t, 1).Describe()},
 	} {
 		written := x.written
 		golden, err := os.ReadFile(x.file)

@@ -21,8 +21,6 @@ func CheckConfig(c *command.QueueConfig) string {
 		return "overflow reject-publish-dlx"
 	case c.ConsumerTimeoutMs > 0:
 		return "consumer time-outs"
-	case c.DeduplicationMs > 0, c.DeduplicationCount > 0:
-		return "de-duplication"
 	}
 	return ""
 }

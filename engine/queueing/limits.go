@@ -25,6 +25,9 @@ const (
 	// last one: far longer than a grant can be on its way.
 	holderKeptMs = 24 * 60 * 60 * 1000
 
+	// seenChunk is how many message ids share a row.
+	seenChunk = 1024
+
 	// keyBytesMax is how long a key of the order is; what is longer is told by its beginning and its SHA-256.
 	keyBytesMax = 255
 

@@ -37,6 +37,7 @@ type line struct {
 	hadOne     bool        // a consumer, ever
 	used       uint64      // replicated time, ms, of the last use, or unmeasured, where the queue ends without any; else 0
 	order      *order      // of a queue that keeps the order of keys, else nil; then returned is not used
+	seen       *seen       // of a queue with a de-duplication window, else nil
 	parked     int         // messages that failed too often, and stop their key, or the queue
 	held       int         // messages whose fate a transaction decides
 	dying      []uint64    // wait to be sent on to where dead letters go, rising
@@ -84,13 +85,17 @@ type taken struct {
 func newLine(c *command.QueueCreate) *line {
 	l := &line{id: broker.QueueID(c.Queue), host: strings.Clone(c.Host), name: strings.Clone(c.Name), config: c.Config,
 		owner: Session{c.OwnerNode, c.OwnerRun, c.OwnerSession}, next: 1, base: 1, cursor: 1, chunks: map[uint64]*chunk{}, out: map[uint64]*taken{}}
-	l.keepOrder()
+	l.equip()
 	return l
 }
 
-func (l *line) keepOrder() {
+// equip gives a queue what its configuration asks for.
+func (l *line) equip() {
 	if l.config.Ordered {
 		l.order = &order{keys: map[string]*key{}}
+	}
+	if l.config.DeduplicationMs > 0 {
+		l.seen = newSeen()
 	}
 }
 
@@ -228,6 +233,9 @@ func (l *line) balance() bool {
 func (l *line) describe(s *strings.Builder) {
 	fmt.Fprintf(s, "queue %d %s %s: published %d = ready %d + acquired %d + held %d + parked %d + dying %d + leaving %d + gone %d, %d ready bytes, reserved %v, numbers %d, turn %d, had one %v, used %d, owner %v, next %d, base %d, cursor %d, doomed %v, %+v\n", l.id, l.host, l.name,
 		l.published, l.ready, len(l.out), l.held, l.parked, len(l.dying), l.leaving, l.gone, l.readyBytes, l.reserved, l.numbers, l.turn, l.hadOne, l.used, l.owner, l.next, l.base, l.cursor, l.doomed, l.config)
+	if l.seen != nil {
+		fmt.Fprintf(s, "  %v\n", l.seen)
+	}
 	for n, x := range l.all() {
 		fmt.Fprintf(s, "  #%d state %d size %d returned %d expiry %d redelivered %v %v", n, x.state, x.size, x.returned, x.expiry, x.redelivered, x.name)
 		if x.death != 0 {

@@ -59,6 +59,9 @@ func Load(r keyspace.Reader) (*Machine, error) {
 		l.settleIn()
 		m.usedAnew = m.usedAnew || l.used == unmeasured
 	}
+	if err := scan(r, keyspace.TableQueueSeen, m.loadSeen); err != nil {
+		return nil, err
+	}
 	if err := m.loadHolders(r); err != nil {
 		return nil, err
 	}

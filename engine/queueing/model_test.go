@@ -28,6 +28,7 @@ type world struct {
 	highest   map[broker.QueueID]uint64
 	open      map[txn.ProducerID]*modelHold
 	numbers   map[txn.ProducerID]txn.Number
+	ids       map[broker.QueueID][]modelID
 	attached  uint64         // the last consumer's id: none is given twice
 	seen      map[string]int // rare things that happened
 }
@@ -50,7 +51,7 @@ type modelMessage struct {
 func newWorld(t *rapid.T, foldAt int) *world {
 	w := &world{t: t, m: New(), rows: &keyspace.Mem{}, clock: 1000, messages: map[broker.QueueID][]*modelMessage{}, delivered: map[uint64]*modelMessage{},
 		holders: map[uint64]broker.ConsumerID{}, highest: map[broker.QueueID]uint64{}, open: map[txn.ProducerID]*modelHold{},
-		numbers: map[txn.ProducerID]txn.Number{}, seen: map[string]int{}}
+		numbers: map[txn.ProducerID]txn.Number{}, ids: map[broker.QueueID][]modelID{}, seen: map[string]int{}}
 	w.m.foldAt = foldAt
 	return w
 }
@@ -76,7 +77,7 @@ func (w *world) apply(c command.Message) command.Message {
 	case *command.QueuePublish:
 		w.published(c, r.(*command.QueuePublishResult))
 	case *command.QueueTransact:
-		if r.(*command.QueueTransactResult).Code == broker.CodeNone {
+		if w.once(c.Messages, r.(*command.QueueTransactResult), 0) {
 			for _, x := range w.arriving(c.Messages, uint32(len(c.AppendHead(nil)))) {
 				w.messages[x.queue] = append(w.messages[x.queue], x)
 			}
@@ -108,7 +109,15 @@ func (w *world) flush(c, r command.Message) {
 
 func (w *world) published(c *command.QueuePublish, r *command.QueuePublishResult) {
 	for i, t := range c.Targets {
+		if c.MessageID != "" {
+			w.forget(broker.QueueID(t.Queue))
+		}
+		if r.Codes[i] == broker.CodeNone && w.known(broker.QueueID(t.Queue), c.MessageID, c.Fingerprint) == duplicate {
+			w.seen["published again"]++
+			continue
+		}
 		if r.Codes[i] == broker.CodeNone {
+			w.remember(broker.QueueID(t.Queue), c.MessageID, c.Fingerprint, 0)
 			q := broker.QueueID(t.Queue)
 			at := uint32(10 + len(c.AppendHead(nil)))
 			w.messages[q] = append(w.messages[q], &modelMessage{queue: q, name: Name{w.index, at, c.PayloadLength, c.PayloadCRC}, state: ready, key: t.Key})
@@ -291,7 +300,7 @@ func (w *world) step() {
 	q := uint64(rapid.IntRange(1, queueMax).Draw(t, "queue"))
 	w.clock += uint64(rapid.IntRange(0, 3).Draw(t, "time"))
 	switch rapid.SampledFrom([]string{"publish", "publish", "publish", "publish", "settle", "settle", "settle", "transact", "transact", "grant", "prepare", "prepare", "prepare", "decide", "attach", "attach", "lease", "lease", "get", "detach", "credit", "leave",
-		"purge", "drop", "create", "create", "tick", "time", "restart", "release", "release"}).Draw(t, "what") {
+		"purge", "drop", "create", "create", "tick", "time", "restart", "release", "release", "release", "release", "release", "release"}).Draw(t, "what") {
 	case "create":
 		c := &command.QueueCreate{Queue: q, Name: fmt.Sprint("q", q), Config: command.QueueConfig{TTLMs: -1, LengthMax: -1, BytesMax: -1}}
 		c.Config.TTLMs = rapid.SampledFrom([]int64{-1, -1, 0, 20}).Draw(t, "ttl")
@@ -304,6 +313,9 @@ func (w *world) step() {
 		c.Config.ExpiresMs = uint64(rapid.SampledFrom([]int{0, 0, 0, 150}).Draw(t, "expires"))
 		if c.Config.Ordered = rapid.Bool().Draw(t, "ordered"); c.Config.Ordered {
 			c.Config.Poison = uint8(rapid.SampledFrom([]int{poisonPark, 2, poisonStop}).Draw(t, "poison"))
+		}
+		if c.Config.DeduplicationMs = uint64(rapid.SampledFrom([]int{0, 0, 40}).Draw(t, "window")); c.Config.DeduplicationMs > 0 {
+			c.Config.DeduplicationCount = uint32(rapid.SampledFrom([]int{2, 100}).Draw(t, "count"))
 		}
 		c.Config.AutoDelete = rapid.IntRange(0, 9).Draw(t, "auto") == 0
 		if rapid.IntRange(0, 5).Draw(t, "exclusive") == 0 {
@@ -319,6 +331,7 @@ func (w *world) step() {
 		if rapid.IntRange(0, 4).Draw(t, "expires") == 0 {
 			c.ExpirationMs = int64(rapid.IntRange(0, 10).Draw(t, "expiration"))
 		}
+		c.MessageID, c.Fingerprint = w.someID()
 		w.apply(c)
 	case "settle":
 		w.settle()
@@ -365,7 +378,7 @@ func (w *world) step() {
 			// An id is never another queue's; here it is, once nothing of the first one is left.
 			if rapid.Bool().Draw(t, "forget") && w.m.dropped[broker.QueueID(q)] && w.m.grave(broker.QueueID(q)) == nil && w.m.changed.lines[broker.QueueID(q)] == nil && !w.meant(broker.QueueID(q)) {
 				w.apply(&command.QueueForget{Queue: q})
-				w.messages[broker.QueueID(q)], w.highest[broker.QueueID(q)] = nil, 0
+				w.messages[broker.QueueID(q)], w.highest[broker.QueueID(q)], w.ids[broker.QueueID(q)] = nil, 0, nil
 			}
 		}
 	case "release":
@@ -417,7 +430,7 @@ func TestModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWorld(t, rapid.SampledFrom([]int{1, 2, 7, 1000}).Draw(t, "fold at"))
 		for i := range uint64(queueMax) {
-			w.apply(&command.QueueCreate{Queue: i + 1, Name: "q", Config: command.QueueConfig{TTLMs: -1, LengthMax: -1, BytesMax: -1, Ordered: i == 1, Poison: poisonPark, DeliveryLimit: uint32(i)}})
+			w.apply(&command.QueueCreate{Queue: i + 1, Name: "q", Config: command.QueueConfig{TTLMs: -1, LengthMax: -1, BytesMax: -1, DeduplicationMs: 60 * (i % 2), DeduplicationCount: 2, Ordered: i == 1, Poison: poisonPark, DeliveryLimit: uint32(i)}})
 		}
 		for n := range nodes {
 			w.apply(&command.QueueLease{Node: broker.NodeID(n + 1), Run: 1, HoldMs: 300})
@@ -430,7 +443,7 @@ func TestModel(t *testing.T) {
 		}
 	})
 	for _, k := range []string{"settled", "requeued", "returned", "refused", "let go", "folded", "restarted", "transacted", "transaction refused", "prepared", "prepare refused", "committed", "aborted",
-		"consumer of a held one gone", "key waits", "parked", "released", "discarded"} {
+		"consumer of a held one gone", "key waits", "parked", "released", "discarded", "published again", "transacted again", "mixed", "another body"} {
 		if seen[k] == 0 {
 			t.Errorf("it never happened: %s", k)
 		}

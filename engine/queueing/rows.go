@@ -119,7 +119,7 @@ func decodeHead(key, value []byte) (*line, error) {
 		return nil, fmt.Errorf("%w: head %x: %w", ErrRow, key, err)
 	}
 	l.config = create.Config
-	l.keepOrder()
+	l.equip()
 	l.owner = d.session()
 	l.next, l.base, l.cursor, l.numbers = d.uint(), d.uint(), d.uint(), d.uint()
 	l.turn, l.hadOne, l.published, l.gone = int(d.upTo(1<<31)), d.bool(), d.uint(), d.uint()
@@ -288,18 +288,23 @@ func (l *line) settleIn() {
 const (
 	holderVersion  = 1
 	holderVersion2 = 2 // with keys of the order of its messages
+	holderVersion3 = 3 // and with message ids
 )
 
 // appendHolder encodes what is known of a producer's transactions, and what its open one covers.
 //
-//	version | row of package participant | items: queue | sequence | consumer | outcome | staged: name | size | expiration | targets, 2: each with its key
+//	version | row of package participant | items: queue | sequence | consumer | outcome | staged: name | size | expiration | 3: has an id, id | targets, 2: each with its key
 func (m *Machine) appendHolder(dst []byte, id txn.ProducerID) []byte {
 	h := m.held[id]
 	if h == nil {
 		h = &hold{}
 	}
 	version, keyed := byte(holderVersion), h.keyed()
-	if keyed {
+	once := slices.ContainsFunc(h.staged, func(y staged) bool { return y.once })
+	switch {
+	case once:
+		version, keyed = holderVersion3, true
+	case keyed:
 		version = holderVersion2
 	}
 	e := encoder{append(dst, version)}
@@ -320,6 +325,10 @@ func (m *Machine) appendHolder(dst []byte, id txn.ProducerID) []byte {
 		e.uint(uint64(y.name.CRC))
 		e.uint(uint64(y.size))
 		e.int(y.expirationMs)
+		if once {
+			e.bool(y.once)
+			e.b = append(e.b, y.id[:]...)
+		}
 		e.uint(uint64(len(y.targets)))
 		for _, t := range y.targets {
 			e.uint(uint64(t.queue))
@@ -359,8 +368,8 @@ func (m *Machine) loadHolders(r keyspace.Reader) error {
 			return fmt.Errorf("%w: holder: %w", ErrRow, err)
 		}
 		version := byte(holderVersion)
-		if len(v) > 0 && v[0] == holderVersion2 {
-			version = holderVersion2
+		if len(v) > 0 && (v[0] == holderVersion2 || v[0] == holderVersion3) {
+			version = v[0]
 		}
 		d := open(v, version)
 		if err := m.holders.LoadRow(txn.ProducerID(id), []byte(d.text())); err != nil {
@@ -376,9 +385,12 @@ func (m *Machine) loadHolders(r keyspace.Reader) error {
 		}
 		for range d.count() {
 			y := staged{name: Name{d.uint(), d.uint32(), d.uint32(), d.uint32()}, size: d.uint32(), expirationMs: d.int()}
+			if version >= holderVersion3 {
+				y.once, y.id = d.bool(), d.id()
+			}
 			for range d.count() {
 				t := stagedTarget{queue: broker.QueueID(d.uint())}
-				if version == holderVersion2 {
+				if version >= holderVersion2 {
 					t.key = d.text()
 				}
 				if l := m.lines[t.queue]; l != nil {

@@ -16,7 +16,8 @@ type addition struct {
 // transact settles deliveries and adds messages, all or nothing.
 func (m *Machine) transact(ctx Context, c *command.QueueTransact, payloadAt uint32) command.QueueTransactResult {
 	s := Session{c.Node, c.Run, c.Session}
-	if r := m.mayTransact(s, c.Items, c.Messages, c.PayloadLength); r.Code != broker.CodeNone {
+	r := m.mayTransact(s, c.Items, c.Messages, c.PayloadLength)
+	if r.Code != broker.CodeNone {
 		return r
 	}
 	var touched lineSet
@@ -26,20 +27,33 @@ func (m *Machine) transact(ctx Context, c *command.QueueTransact, payloadAt uint
 	}
 	at := ctx.Position + payloadAt
 	for i := range c.Messages {
+		if r.Duplicates == allDuplicates {
+			break
+		}
 		x := &c.Messages[i]
 		name := Name{Index: ctx.Index, Position: at, Length: x.Length, CRC: x.CRC}
 		at += x.Length
 		for _, t := range x.Targets {
 			if l := m.lines[broker.QueueID(t.Queue)]; l != nil {
 				m.names.add(name)
+				if l.seen != nil && x.MessageID != "" {
+					m.forgetOld(l)
+					m.note(l, idOf(x.MessageID), x.Fingerprint, false)
+				}
 				m.arrive(l, name, x.Size, x.ExpirationMs, t.Key)
 				touched.add(l)
 			}
 		}
 	}
 	m.assignAndShorten(touched)
-	return command.QueueTransactResult{}
+	return r
 }
+
+// What QueueTransactResult says of duplicates.
+const (
+	allDuplicates  = 1
+	someDuplicates = 2
+)
 
 // mayTransact says whether a session may settle these deliveries and every queue has room for its messages. What concerns a queue
 // that is gone is passed over.
@@ -74,6 +88,9 @@ func (m *Machine) mayTransact(s Session, items []command.QueueSettlement, messag
 		}
 		seen[at] = true
 	}
+	if r := m.duplicates(messages); r.Duplicates != 0 || r.Code != broker.CodeNone {
+		return r
+	}
 	adds := map[*line]addition{}
 	for i := range messages {
 		for _, t := range messages[i].Targets {
@@ -89,6 +106,48 @@ func (m *Machine) mayTransact(s Session, items []command.QueueSettlement, messag
 			}
 			adds[l] = a
 		}
+	}
+	return command.QueueTransactResult{}
+}
+
+// duplicates says whether messages came before: all of them did, which may be, or none. A message to a queue that keeps no ids counts as
+// one that did not.
+func (m *Machine) duplicates(messages []command.QueueMessage) command.QueueTransactResult {
+	type place struct {
+		l  *line
+		id messageID
+	}
+	mine := map[place]bool{}
+	did, not, queue := 0, 0, uint64(0)
+	for i := range messages {
+		x := &messages[i]
+		for _, t := range x.Targets {
+			l := m.lines[broker.QueueID(t.Queue)]
+			if l == nil {
+				continue
+			}
+			if l.seen == nil || x.MessageID == "" {
+				not++
+				continue
+			}
+			at := place{l, idOf(x.MessageID)}
+			s := l.look(at.id, x.Fingerprint, m.clock)
+			switch {
+			case s == otherBody || s == undecided || mine[at]:
+				return command.QueueTransactResult{Code: broker.CodeQueueRefused, Queue: t.Queue}
+			case s == duplicate:
+				did, queue = did+1, t.Queue
+			default:
+				not++
+			}
+			mine[at] = true
+		}
+	}
+	switch {
+	case did > 0 && not > 0:
+		return command.QueueTransactResult{Code: broker.CodeQueueRefused, Queue: queue, Duplicates: someDuplicates}
+	case did > 0:
+		return command.QueueTransactResult{Duplicates: allDuplicates}
 	}
 	return command.QueueTransactResult{}
 }
@@ -152,6 +211,8 @@ type staged struct {
 	name         Name
 	size         uint32
 	expirationMs int64
+	once         bool // it has an id, which the targets that keep ids know as pending
+	id           messageID
 	targets      []stagedTarget
 }
 
@@ -166,7 +227,8 @@ func (m *Machine) prepare(ctx Context, c *command.QueuePrepare, payloadAt uint32
 	if r := m.holders.Check(id, epochOf(c.Epoch), numberOf(c.Number)); r != nil {
 		return command.QueueTransactResult{Refusal: uint8(r.Code)}
 	}
-	if r := m.mayTransact(s, c.Items, c.Messages, c.PayloadLength); r.Code != broker.CodeNone {
+	r := m.mayTransact(s, c.Items, c.Messages, c.PayloadLength)
+	if r.Code != broker.CodeNone {
 		return r
 	}
 	h := m.held[id]
@@ -181,6 +243,9 @@ func (m *Machine) prepare(ctx Context, c *command.QueuePrepare, payloadAt uint32
 	}
 	at := ctx.Position + payloadAt
 	for i := range c.Messages {
+		if r.Duplicates == allDuplicates {
+			break
+		}
 		x := &c.Messages[i]
 		y := staged{name: Name{Index: ctx.Index, Position: at, Length: x.Length, CRC: x.CRC}, size: x.Size, expirationMs: x.ExpirationMs}
 		at += x.Length
@@ -188,6 +253,11 @@ func (m *Machine) prepare(ctx Context, c *command.QueuePrepare, payloadAt uint32
 			if l := m.lines[broker.QueueID(t.Queue)]; l != nil {
 				m.names.add(y.name)
 				l.reserve(y.size, 1)
+				if l.seen != nil && x.MessageID != "" {
+					y.once, y.id = true, idOf(x.MessageID)
+					m.forgetOld(l)
+					m.note(l, y.id, x.Fingerprint, true)
+				}
 				y.targets = append(y.targets, stagedTarget{l.id, strings.Clone(t.Key)})
 			}
 		}
@@ -195,7 +265,7 @@ func (m *Machine) prepare(ctx Context, c *command.QueuePrepare, payloadAt uint32
 			h.staged = append(h.staged, y)
 		}
 	}
-	return command.QueueTransactResult{}
+	return r
 }
 
 // take makes a delivery the transaction's. Its consumer gets nothing in its place before the decision.
@@ -272,6 +342,9 @@ func (m *Machine) decide(h *hold, commit bool) {
 			l := m.lines[t.queue]
 			if l != nil {
 				l.reserve(y.size, -1)
+				if y.once && l.seen != nil {
+					m.decideSight(l, y.id, commit)
+				}
 			}
 			if l == nil || !commit {
 				m.names.remove(y.name)

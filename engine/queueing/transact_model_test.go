@@ -44,10 +44,16 @@ func (w *world) someItems(s Session) (items []command.QueueSettlement) {
 }
 
 func (w *world) someMessages() (ms []command.QueueMessage, payload []byte) {
+	if x, found := w.again(); found {
+		return []command.QueueMessage{x}, make([]byte, x.Length)
+	}
 	for i := range rapid.IntRange(0, 3).Draw(w.t, "messages") {
 		x := command.QueueMessage{Size: uint32(rapid.IntRange(1, 100).Draw(w.t, "size")), ExpirationMs: -1, CRC: uint32(w.index)<<8 + uint32(i), Length: uint32(i + 1)}
 		if rapid.IntRange(0, 4).Draw(w.t, "expires") == 0 {
 			x.ExpirationMs = int64(rapid.IntRange(0, 10).Draw(w.t, "expiration"))
+		}
+		if rapid.IntRange(0, 2).Draw(w.t, "with id") == 0 {
+			x.MessageID, x.Fingerprint = w.someID()
 		}
 		for q := range uint64(queueMax) {
 			if rapid.Bool().Draw(w.t, "there") {
@@ -143,6 +149,10 @@ func (w *world) prepare() {
 		w.seen["prepare refused"]++
 		return
 	}
+	if !w.once(c.Messages, r, id) {
+		w.seen["prepared"]++
+		return
+	}
 	h.staged = append(h.staged, w.arriving(c.Messages, uint32(len(c.AppendHead(nil))))...)
 	w.seen["prepared"]++
 }
@@ -160,6 +170,7 @@ func (w *world) decide() {
 		w.t.Fatal(r)
 	}
 	if h != nil {
+		w.sighted(id, d.Outcome == txn.Commit)
 		delete(w.open, id)
 		w.decided(h, d.Outcome == txn.Commit)
 	}
