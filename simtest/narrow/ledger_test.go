@@ -92,8 +92,11 @@ func (r *rabbit) settleInTransaction(ch *client.Channel, d *client.Delivery) err
 	tx := len(r.x.h.Transactions)
 	r.x.h.Transactions = append(r.x.h.Transactions, check.QueueTransaction{Span: check.Span{Call: r.x.w.Now(), Return: 1 << 62}, Client: r.session(), Outcome: check.Unknown})
 	r.x.mu.Unlock()
-	_, p := r.publish("notice", fmt.Sprintf("%s>%s-%d", d.Body, r.name, r.sent), tx)
-	err := ch.Publish("", "notice", true, false, p)
+	var err error
+	for _, q := range queues[1:] { // on another shard than the ledger, one of them
+		_, p := r.publish(q, fmt.Sprintf("%s>%s-%d", d.Body, r.name, r.sent), tx)
+		err = errors.Join(err, ch.Publish("", q, true, false, p))
+	}
 	if err == nil {
 		r.removed(ledger, string(d.Body), tx)
 		err = d.Ack(false)

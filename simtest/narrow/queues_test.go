@@ -35,9 +35,10 @@ const (
 // rabbits are clients of RabbitMQ, and what they saw.
 type rabbits struct {
 	*narrow
-	h    check.QueueHistory
-	died map[string]bool // messages that a worker has rejected
-	stop chan struct{}
+	h     check.QueueHistory
+	died  map[string]bool // messages that a worker has rejected
+	again int             // publishes whose confirm was lost
+	stop  chan struct{}
 }
 
 // rabbit is one client process, connection after connection.
@@ -48,6 +49,8 @@ type rabbit struct {
 	name string
 	runs int
 	sent int // publishes, ever
+
+	unsure []published // of earlier connections: not confirmed
 }
 
 // begin starts a client that runs f with a connection after the other until the world's clients are to stop.
@@ -134,7 +137,26 @@ func (r *rabbit) rejects(value string) {
 	}
 }
 
-// publisher publishes with confirms, some at a time.
+// published is a message on its way.
+type published struct {
+	at      int // in the history
+	to      string
+	message client.Publishing
+	confirm *client.DeferredConfirmation
+}
+
+// again notes that a message is published again, under its id: what was published before it on an earlier connection does not precede it for
+// sure, nor it what came after.
+func (r *rabbit) again(p published) {
+	r.sent++
+	r.x.mu.Lock()
+	defer r.x.mu.Unlock()
+	x := &r.x.h.Publishes[p.at]
+	x.Publisher, x.Sequence = r.session(), r.sent
+	r.x.again++
+}
+
+// publisher publishes with confirms, some at a time. What was not confirmed over a connection it publishes again over the next.
 func publisher(r *rabbit, c *client.Connection) error {
 	ch, err := c.Channel()
 	if err != nil {
@@ -143,9 +165,22 @@ func publisher(r *rabbit, c *client.Connection) error {
 	if err := ch.Confirm(false); err != nil {
 		return err
 	}
+	var waiting []published
+	defer func() { r.unsure = append(waiting, r.unsure...) }()
+	send := func(p published) (err error) {
+		waiting = append(waiting, p)
+		waiting[len(waiting)-1].confirm, err = ch.PublishWithDeferredConfirm("", p.to, true, false, p.message)
+		return err
+	}
 	for !stopped(r.x.stop, time.Duration(r.rng.Int64N(int64(200*time.Millisecond)))) {
-		var waiting []*client.DeferredConfirmation
-		var places []int
+		for len(r.unsure) > 0 && len(waiting) < 20 {
+			p := r.unsure[0]
+			r.unsure = r.unsure[1:]
+			r.again(p)
+			if err := send(p); err != nil {
+				return err
+			}
+		}
 		for range 1 + r.rng.IntN(4) {
 			to := "in"
 			at, p := 0, client.Publishing{}
@@ -161,24 +196,25 @@ func publisher(r *rabbit, c *client.Connection) error {
 			} else {
 				at, p = r.publish("in", fmt.Sprintf("%s-%d", r.name, r.sent), -1)
 			}
-			d, err := ch.PublishWithDeferredConfirm("", to, true, false, p)
-			if err != nil {
+			if err := send(published{at: at, to: to, message: p}); err != nil {
 				return err
 			}
-			waiting, places = append(waiting, d), append(places, at)
 		}
-		for i, d := range waiting {
+		for len(waiting) > 0 {
 			select {
-			case <-d.Done():
+			case <-waiting[0].confirm.Done():
 			case <-time.After(10 * time.Second):
 				return errors.New("no confirm")
 			}
-			r.x.mu.Lock()
-			if p := &r.x.h.Publishes[places[i]]; d.Acked() {
-				p.Outcome, p.Return = check.OK, r.x.w.Now()
-				r.x.acks++
+			if !waiting[0].confirm.Acked() {
+				return errors.New("not confirmed")
 			}
+			r.x.mu.Lock()
+			p := &r.x.h.Publishes[waiting[0].at]
+			p.Outcome, p.Return = check.OK, r.x.w.Now()
+			r.x.acks++
 			r.x.mu.Unlock()
+			waiting = waiting[1:]
 		}
 	}
 	return nil
@@ -364,6 +400,9 @@ func (r *rabbit) declareAll() error {
 			args["x-dead-letter-exchange"], args["x-dead-letter-routing-key"] = "", dead
 		case ledger, probe:
 			args["x-ordering-key"] = "correlation-id"
+			args["x-deduplication-window"] = int64(10 * time.Minute / time.Millisecond)
+		case "in":
+			args["x-deduplication-window"] = int64(10 * time.Minute / time.Millisecond)
 		}
 		if _, err := ch.QueueDeclare(q, true, false, false, false, args); err != nil {
 			return err
@@ -530,6 +569,7 @@ func (x *rabbits) count() {
 		}
 	}
 	x.w.Count("publishes", len(x.h.Publishes))
+	x.w.Count("published again", x.again)
 	x.w.Count("deliveries", len(x.h.Deliveries))
 	x.w.Count("redeliveries", again)
 	x.w.Count("left in the end", final)
