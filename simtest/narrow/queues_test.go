@@ -145,14 +145,14 @@ type published struct {
 	confirm *client.DeferredConfirmation
 }
 
-// again notes that a message is published again, under its id: what was published before it on an earlier connection does not precede it for
-// sure, nor it what came after.
+// again notes that a message is published again, under its id. Which of the two came, and so what else of its connection precedes it, nobody
+// is told: it has a publisher of its own.
 func (r *rabbit) again(p published) {
 	r.sent++
 	r.x.mu.Lock()
 	defer r.x.mu.Unlock()
 	x := &r.x.h.Publishes[p.at]
-	x.Publisher, x.Sequence = r.session(), r.sent
+	x.Publisher, x.Sequence = "again "+x.Value, r.sent
 	r.x.again++
 }
 
