@@ -429,7 +429,7 @@ func TestModel(t *testing.T) {
 	seen := map[string]int{}
 	missing := func() (none []string) {
 		for _, k := range []string{"settled", "requeued", "returned", "refused", "let go", "folded", "restarted", "transacted", "transaction refused", "prepared", "prepare refused", "committed", "aborted",
-		"consumer of a held one gone", "key waits", "parked", "released", "discarded", "published again", "transacted again", "mixed", "another body"} {
+			"consumer of a held one gone", "key waits", "parked", "released", "discarded", "published again", "transacted again", "mixed", "another body"} {
 			if seen[k] == 0 {
 				none = append(none, k)
 			}
