@@ -95,7 +95,7 @@ interop: build ## real clients against one node and three: kcat, Python clients,
 	$(MAKE) interop-amqp
 
 .PHONY: interop-amqp
-interop-amqp: build ## the integration tests of RabbitMQ's Go client on one node
+interop-amqp: build ## RabbitMQ's clients with their own tests on one node: amqp091-go, amqplib, and pika where PIKA_SOURCE is a checkout of it
 	ops/scripts/interop-amqp.sh $(BIN)
 
 .PHONY: interop-java

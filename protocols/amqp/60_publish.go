@@ -124,7 +124,7 @@ func (p *publish) answerLocked(result broker.PublishResult, err error) {
 	}
 	if p.sequence != 0 {
 		ch.state.Resolve(p.sequence, err == nil)
-		ch.state.Confirms(func(m wire.Method) { c.machine.Send(ch.number, m) })
+		c.resolvedLocked(ch)
 	}
 }
 

@@ -28,6 +28,8 @@ type Access interface {
 	// Login judges credentials of a client at an address (host:port) and returns the user's name. An error is told to the log, never to
 	// the client.
 	Login(ctx context.Context, c connection.Credentials, address string) (user string, err error)
+	// Renew judges a user's new secret (connection.update-secret). Where secrets do not expire there is nothing to renew.
+	Renew(ctx context.Context, user string, secret []byte, address string) error
 	// Allow says whether a user may do something to an exchange or queue.
 	Allow(user, host string, p Permission, resource string) bool
 }
@@ -53,6 +55,9 @@ func (g Guest) Login(_ context.Context, c connection.Credentials, address string
 	}
 	return guest, nil
 }
+
+// Renew has nothing to renew: guest's password does not expire, and stays what it is. RabbitMQ's own users are the same.
+func (Guest) Renew(context.Context, string, []byte, string) error { return nil }
 
 // Allow allows everything.
 func (Guest) Allow(string, string, Permission, string) bool { return true }

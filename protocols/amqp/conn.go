@@ -34,6 +34,7 @@ type conn struct {
 	changed  sync.Cond  // on mu: flying or publishes became less, or the connection ended
 	machine  *connection.Connection
 	open     map[uint16]*openChannel
+	telling  []*openChannel      // have confirms that the client was not told of
 	gone     []uint16            // channels that closed here, of which the engine was not told
 	written  []broker.Settlement // deliveries without acknowledgement that are in the machine's output
 	flying   int64               // bytes of publishes that the engine has not answered
@@ -48,6 +49,7 @@ type openChannel struct {
 	number uint16
 	state  channel.Channel
 	closed bool // what still comes for it is forgotten
+	tells  bool // it is in the connection's telling
 }
 
 func newConn(s *Server, nc net.Conn) *conn {
@@ -144,6 +146,7 @@ func (c *conn) fail(number uint16, err *wire.Error) {
 }
 
 func (c *conn) failLocked(number uint16, err *wire.Error) {
+	c.confirmLocked()
 	c.machine.Fail(number, err)
 	if number == 0 || err.Code.Hard() {
 		c.closeAllLocked()
@@ -175,6 +178,26 @@ func (c *conn) closeAllLocked() {
 		c.dropLocked(ch)
 	}
 	c.changed.Broadcast()
+}
+
+// resolvedLocked notes that a channel has confirms. The client is told of them when something is written, or before anything else happens to the
+// connection: what is resolved by then is told together.
+func (c *conn) resolvedLocked(ch *openChannel) {
+	if !ch.tells {
+		ch.tells = true
+		c.telling = append(c.telling, ch)
+	}
+}
+
+// confirmLocked tells the client of confirms.
+func (c *conn) confirmLocked() {
+	for _, ch := range c.telling {
+		ch.tells = false
+		if !ch.closed {
+			ch.state.Confirms(func(m wire.Method) { c.machine.Send(ch.number, m) })
+		}
+	}
+	c.telling = c.telling[:0]
 }
 
 // send sends a method on a channel, if it is still open.

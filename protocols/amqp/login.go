@@ -31,13 +31,12 @@ func (c *conn) authenticate(who connection.Credentials) {
 	c.machine.Authenticated()
 }
 
-// updateSecret judges a new password of the same user.
+// updateSecret judges a new secret of the same user.
 func (c *conn) updateSecret(who connection.Credentials) {
-	who.User = c.user
-	user, err := c.server.access.Login(c.ctx, who, c.client.Address)
+	err := c.server.access.Renew(c.ctx, c.user, who.Secret, c.client.Address)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err != nil || user != c.user {
+	if err != nil {
 		c.machine.Refuse(wire.Errorf(wire.NotAllowed, wire.MethodConnectionUpdateSecret, "New secret was refused by one of the backends"))
 		return
 	}

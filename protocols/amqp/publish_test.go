@@ -185,3 +185,38 @@ func TestEveryCodeHasAReply(t *testing.T) {
 		}
 	}
 }
+
+// What is confirmed when a client closes its channel it is told before close-ok, and a new secret changes nothing.
+func TestConfirmsBeforeTheEndOfAChannel(t *testing.T) {
+	w := start(t, Limits{})
+	c := w.dial()
+	if err := c.UpdateSecret("another", "why not"); err != nil {
+		t.Fatal(err)
+	}
+	for range 20 {
+		ch := w.channel(c)
+		w.queue(ch, "q", nil)
+		if err := ch.Confirm(false); err != nil {
+			t.Fatal(err)
+		}
+		var all []*client.DeferredConfirmation
+		for range 10 {
+			d, err := ch.PublishWithDeferredConfirm("", "q", false, false, client.Publishing{Body: []byte("x")})
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, d)
+		}
+		if _, err := ch.QueueDeclarePassive("q", true, false, false, false, nil); err != nil { // what was published before is there by then
+			t.Fatal(err)
+		}
+		if err := ch.Close(); err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range all {
+			if !d.Acked() {
+				t.Fatal("the channel was closed before a confirm was told")
+			}
+		}
+	}
+}

@@ -34,6 +34,7 @@ func (c *conn) read() connection.Event {
 	for {
 		c.tellGone()
 		c.mu.Lock()
+		c.confirmLocked() // it may be the client's close that comes
 		e, n := c.machine.Next(in.bytes[in.start:in.end])
 		in.start += n
 		c.handling = e.Kind != 0

@@ -41,6 +41,7 @@ func (c *conn) output() (out []byte, written []broker.Settlement, next time.Dura
 	if c.handling {
 		c.machine.Received(now) // bytes may wait in the socket: we do not look
 	}
+	c.confirmLocked()
 	next = c.machine.Tick(now)
 	out, written, c.written = c.machine.Output(), c.written, nil
 	return out, written, next, c.machine.IsEnded()
