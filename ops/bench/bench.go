@@ -19,7 +19,7 @@ import (
 
 // Bench is the bench command.
 type Bench struct {
-	Work       []string          `arg:"" optional:"" help:"What to measure: produce, single, single64, consume. Default: all."`
+	Work       []string          `arg:"" optional:"" help:"What to measure: produce, single, single64, consume; transactions of 1, 10 or 100 records over all partitions (txn1, txn10, txn100) or one (txn1-one, ...), and read-process-write: of these, transactions are counted. Default: the first four."`
 	Topic      string            `default:"tallymq-bench" help:"Topic to use; it is made if it is not there."`
 	Partitions int32             `default:"8" help:"Partitions of a topic that is made."`
 	Replicas   int16             `default:"-1" help:"Replication factor of a topic that is made; -1: the cluster's."`
@@ -69,8 +69,14 @@ func (b *Bench) Run(g *client.Globals) error {
 			r, err = b.single(ctx, g, 64)
 		case "consume":
 			r, err = b.consume(ctx, g)
+		case readProcessWrite:
+			r, err = b.process(ctx, g)
 		default:
-			return fmt.Errorf("work %q: want produce, single, single64 or consume", w)
+			t, known := transactions[w]
+			if !known {
+				return fmt.Errorf("work %q: see --help", w)
+			}
+			r, err = b.transact(ctx, g, t.records, t.partitions)
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", w, err)
@@ -79,7 +85,7 @@ func (b *Bench) Run(g *client.Globals) error {
 		out = append(out, r)
 		rows = append(rows, []string{w, fmt.Sprint(r.Clients), fmt.Sprint(r.Size), fmt.Sprintf("%.0f", r.Rate), fmt.Sprintf("%.1f", r.MBps), fmt.Sprintf("%.2f", r.P50ms), fmt.Sprintf("%.2f", r.P99ms), fmt.Sprint(r.Errors)})
 	}
-	return g.Print(out, []string{"WORK", "CLIENTS", "BYTES", "RECORDS/S", "MB/S", "P50 MS", "P99 MS", "ERRORS"}, rows)
+	return g.Print(out, []string{"WORK", "CLIENTS", "BYTES", "PER S", "MB/S", "P50 MS", "P99 MS", "ERRORS"}, rows)
 }
 
 func (b *Bench) prepare(ctx context.Context, g *client.Globals) error {

@@ -52,7 +52,7 @@ func main() {
 // consumeCold is consume after the page cache was emptied.
 const consumeCold = "consume-cold"
 
-var works = []string{"produce", "single", "single64", "consume", consumeCold}
+var works = []string{"produce", "single", "single64", "consume", consumeCold, "txn1-one", "txn10-one", "txn100-one", "txn1", "txn10", "txn100", "read-process-write"}
 
 func run(o options) error {
 	if o.dir == "" {
@@ -73,7 +73,7 @@ func run(o options) error {
 			all[name] = map[string][]bench.Result{}
 		}
 		all[name][r.Work] = append(all[name][r.Work], r)
-		fmt.Printf("  %-16s %-12s %9.0f records/s %8.1f MB/s  p50 %7.2f ms  p99 %7.2f ms  errors %d\n", name, r.Work, r.Rate, r.MBps, r.P50ms, r.P99ms, r.Errors)
+		fmt.Printf("  %-16s %-12s %9.0f per s %8.1f MB/s  p50 %7.2f ms  p99 %7.2f ms  errors %d\n", name, r.Work, r.Rate, r.MBps, r.P50ms, r.P99ms, r.Errors)
 	}
 	for round := range o.rounds {
 		fmt.Printf("round %d of %d\n", round+1, o.rounds)
@@ -170,7 +170,7 @@ func report(all map[string]map[string][]bench.Result) {
 	rate := func(r bench.Result) float64 { return r.Rate }
 	p50 := func(r bench.Result) float64 { return r.P50ms }
 	fmt.Println("\nmedians over the rounds, and ratios to tallymq of the same size (above 1: tallymq has the greater figure)")
-	fmt.Printf("%-12s %-16s %12s %10s %12s %12s\n", "work", "target", "records/s", "p50 ms", "rate ratio", "p50 ratio")
+	fmt.Printf("%-12s %-16s %12s %10s %12s %12s\n", "work", "target", "per s", "p50 ms", "rate ratio", "p50 ratio")
 	for _, w := range works {
 		for _, name := range []string{"tallymq-3", "kafka-3", "kafka-3-flushed", "raw-3", "tallymq-1", "raw-1"} {
 			r := median(name, w, rate)
