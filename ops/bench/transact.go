@@ -95,7 +95,7 @@ func (b *Bench) process(ctx context.Context, g *client.Globals) (Result, error) 
 	for range b.Clients {
 		opts := []kgo.Opt{kgo.SeedBrokers(g.Bootstrap...), kgo.ClientID("tallymq-cli"), kgo.DefaultProduceTopic(out), kgo.ProducerBatchCompression(kgo.NoCompression()), kgo.ProducerLinger(0),
 			kgo.TransactionalID("bench-" + unique()), kgo.ConsumerGroup(group), kgo.ConsumeTopics(b.Topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
-			kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.RequireStableFetchOffsets()}
+			kgo.FetchIsolationLevel(kgo.ReadCommitted())}
 		s, err := kgo.NewGroupTransactSession(opts...)
 		if err != nil {
 			return Result{}, err
