@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -42,7 +43,14 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 3, "how often each target is measured, in turns")
 	flag.DurationVar(&o.seconds, "duration", 6*time.Second, "time of one measurement")
 	flag.IntVar(&o.partitions, "partitions", 8, "partitions of the topic")
+	only := flag.String("work", "", "only what matches this regular expression")
 	flag.Parse()
+	match, err := regexp.Compile(*only)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "benchmark: -work:", err)
+		os.Exit(2)
+	}
+	works = slices.DeleteFunc(works, func(w string) bool { return !match.MatchString(w) })
 	if err := run(o); err != nil {
 		fmt.Fprintln(os.Stderr, "benchmark:", err)
 		os.Exit(1)
@@ -138,6 +146,9 @@ func raw(o options, note func(string, bench.Result)) error {
 			work           string
 			size, inFlight int
 		}{{"produce", 512 << 10, 16}, {"single", 1 << 10, 2}, {"single64", 1 << 10, 64}} {
+			if !slices.Contains(works, w.work) {
+				continue
+			}
 			dir := filepath.Join(o.dir, "raw")
 			addresses, err := freeport.Addresses(nodes)
 			if err != nil {

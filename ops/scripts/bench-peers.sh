@@ -22,4 +22,4 @@ P
 	mvn -q -f .cache/kafka/pom.xml dependency:copy-dependencies -DoutputDirectory="$PWD/$jars"
 	touch .cache/kafka/complete
 fi
-exec go run ./ops/benchmark -bin "$bin" -kafka "$jars" -rounds "${ROUNDS:-3}" -duration "${DURATION:-6s}" ${OUT:+-out "$OUT"}
+exec go run ./ops/benchmark -bin "$bin" -kafka "$jars" -rounds "${ROUNDS:-3}" -duration "${DURATION:-6s}" ${OUT:+-out "$OUT"} ${WORK:+-work "$WORK"}
