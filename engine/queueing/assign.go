@@ -230,6 +230,9 @@ func (m *Machine) publishTo(l *line, c *command.QueuePublish, name Name, keyText
 		}
 	}
 	if l.config.Overflow != overflowDropHead && !l.room(addition{1, uint64(c.Size)}) {
+		if l.config.Overflow == overflowRejectAndSend && l.config.DeadLetters {
+			m.arriveDead(l, name, c.Size, keyText)
+		}
 		return broker.CodeQueueRefused
 	}
 	if once {

@@ -17,8 +17,6 @@ func CheckConfig(c *command.QueueConfig) string {
 		return "x-ordering-poison dead-letter-key"
 	case c.Priorities > 0:
 		return "priorities"
-	case c.DeadLetters && c.Overflow == overflowRejectAndSend:
-		return "overflow reject-publish-dlx"
 	case c.ConsumerTimeoutMs > 0:
 		return "consumer time-outs"
 	}

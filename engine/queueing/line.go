@@ -159,12 +159,20 @@ func (l *line) pop(s uint64) *message {
 	default:
 		invariant.Check(s == l.cursor, "BUG: queue %d: %d is popped, the cursor is at %d", l.id, s, l.cursor)
 		l.cursor++
+		l.skip()
 	}
 	x := l.at(s)
 	invariant.Check(x.state == ready, "BUG: queue %d: %d is popped in state %d", l.id, s, x.state)
 	l.ready--
 	l.readyBytes -= uint64(x.size)
 	return x
+}
+
+// skip moves the cursor on to a ready message: one that a full queue refused is dying from the start.
+func (l *line) skip() {
+	for l.cursor < l.next && l.stateOf(l.cursor) != ready {
+		l.cursor++
+	}
 }
 
 // giveBack makes a message that was acquired, held or parked ready again, at its place.

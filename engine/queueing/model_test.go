@@ -306,7 +306,7 @@ func (w *world) step() {
 		c.Config.TTLMs = rapid.SampledFrom([]int64{-1, -1, 0, 20}).Draw(t, "ttl")
 		c.Config.LengthMax = rapid.SampledFrom([]int64{-1, -1, 0, 3}).Draw(t, "length")
 		c.Config.BytesMax = rapid.SampledFrom([]int64{-1, -1, 300}).Draw(t, "bytes")
-		c.Config.Overflow = uint8(rapid.IntRange(0, 1).Draw(t, "overflow"))
+		c.Config.Overflow = uint8(rapid.IntRange(0, 2).Draw(t, "overflow"))
 		c.Config.DeliveryLimit = uint32(rapid.IntRange(0, 2).Draw(t, "limit"))
 		c.Config.DeadLetters = rapid.IntRange(0, 2).Draw(t, "dead letters") == 0
 		c.Config.SingleActive = rapid.IntRange(0, 4).Draw(t, "single") == 0

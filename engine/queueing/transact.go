@@ -164,6 +164,21 @@ func (m *Machine) arrive(l *line, name Name, size uint32, expirationMs int64, ke
 	m.changed.message(l, sequence)
 }
 
+// arriveDead adds a message that the queue refuses to what waits to be sent on.
+func (m *Machine) arriveDead(l *line, name Name, size uint32, keyText string) {
+	s := l.next
+	var k *key
+	if l.order != nil {
+		k = l.order.intern(keyText)
+	}
+	m.names.add(name)
+	l.put(message{name: name, size: size, state: dying}, k)
+	l.published++
+	l.skip()
+	m.changed.message(l, s)
+	m.die(l, s, maxlen)
+}
+
 // assignAndShorten ends a command that returned and added messages: only now, so that none overtakes one that returns. What a
 // consumer takes is not too much.
 func (m *Machine) assignAndShorten(touched lineSet) {

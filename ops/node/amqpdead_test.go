@@ -21,6 +21,7 @@ func deadly(t *testing.T, s *server) *rabbit {
 		{"rejects", client.Table{"x-dead-letter-exchange": "dlx", "x-dead-letter-routing-key": "k"}},
 		{"expires", client.Table{"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "dead", "x-message-ttl": int32(50)}},
 		{"short", client.Table{"x-dead-letter-exchange": "dlx", "x-dead-letter-routing-key": "k", "x-max-length": int32(1)}},
+		{"refuses", client.Table{"x-dead-letter-exchange": "dlx", "x-dead-letter-routing-key": "k", "x-max-length": int32(1), "x-overflow": "reject-publish-dlx"}},
 		{"limited", client.Table{"x-dead-letter-exchange": "dlx", "x-dead-letter-routing-key": "k", "x-delivery-limit": int32(1)}},
 		{"nowhere", client.Table{"x-dead-letter-exchange": "gone"}},
 		{"dropped", client.Table{"x-dead-letter-exchange": "gone", "x-dead-letter-strategy": "at-most-once"}},
@@ -81,6 +82,12 @@ func TestRabbitDeadLetters(t *testing.T) {
 
 			r.publish("short", 3, 5)
 			r.must(death("short", "maxlen", "3", 1).Ack(false))
+
+			if !r.once("refuses", "", "5") || r.once("refuses", "", "6") { // full: nacked, and sent on
+				t.Fatal("a full queue took a message, or an empty one did not")
+			}
+			r.must(death("refuses", "maxlen", "6", 1).Ack(false))
+			r.must(r.gets("refuses").Ack(false))
 
 			r.publish("limited", 6, 7)
 			for range 2 { // returned once too often
