@@ -87,7 +87,7 @@ func (e *Engine) AbortProducer(ctx context.Context, id string, producer broker.P
 	_, owner := e.view.Load().Owner(id)
 	l, ok := e.leadOf(owner.Shard)
 	if !ok {
-		l = &lead{e: e} // it leads elsewhere, and delivers there
+		l = &lead{e: e, shard: owner.Shard} // it leads elsewhere, and delivers there
 	}
 	cmd := command.TxnForeign{ProducerID: producer, Epoch: epoch}
 	return l.abort(ctx, owner.Shard, 0, cmd.AppendTo(nil), "abort transaction", transactional(id), abortedByOperator)
@@ -125,7 +125,7 @@ func (e *Engine) EndForeign(ctx context.Context, c broker.Client, p broker.Parti
 		owner := e.view.Load().Slot(catalog.Slot(h.Coordinator))
 		l, ok := e.leadOf(owner.Shard)
 		if !ok {
-			l = &lead{e: e} // it leads elsewhere, and delivers there
+			l = &lead{e: e, shard: owner.Shard} // it leads elsewhere, and delivers there
 		}
 		cmd := command.TxnForeign{ProducerID: id, Epoch: epoch, Commit: commit}
 		return l.abort(ctx, owner.Shard, 0, cmd.AppendTo(nil), op, p.String(), abortedByMarkers)
