@@ -41,7 +41,7 @@ type Options struct {
 	AutoCreateTopics  bool
 	DefaultPartitions int32
 
-	// ReadProperties fills in what routing and order read of a message that was stored: CC, Headers, MessageID and CorrelationID. Nil:
+	// ReadProperties fills in what routing and order read of a message that was stored: CC, Headers, MessageID, CorrelationID and Priority. Nil:
 	// dead letters have none of them.
 	ReadProperties func(properties []byte, m *broker.Message) error
 

@@ -239,7 +239,7 @@ func (m *Machine) publishTo(l *line, c *command.QueuePublish, name Name, keyText
 		m.note(l, idOf(c.MessageID), c.Fingerprint, false)
 	}
 	m.names.add(name)
-	m.arrive(l, name, c.Size, c.ExpirationMs, keyText)
+	m.arrive(l, name, c.Size, c.ExpirationMs, c.Priority, keyText)
 	m.assign(l)
 	m.shorten(l)
 	return broker.CodeNone

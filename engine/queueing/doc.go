@@ -22,7 +22,7 @@
 //
 // A queue with a de-duplication window adds a message with an id once within it: whatever is published, prepared or committed, by whom and how often.
 //
-// It does not know exchanges, read payloads, or wait. It has no priorities: CheckConfig refuses queues that ask for them.
+// It does not know exchanges, read payloads, or wait. What CheckConfig names it does not offer.
 //
 //	publish → ready → acquired → gone (acknowledged, rejected)
 //	            ↑        └──► ready (requeued; channel, session or lease ended)

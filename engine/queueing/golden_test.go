@@ -161,6 +161,45 @@ func onceRows(t interface{ Fatal(...any) }, foldAt int) *keyspace.Mem {
 	return rows
 }
 
+// rankedRows has the rows of a queue with priorities: a delivery, one that came back, and one that a transaction adds.
+func rankedRows(t interface{ Fatal(...any) }, foldAt int) *keyspace.Mem {
+	m, rows := New(), &keyspace.Mem{}
+	m.foldAt = foldAt
+	index := uint64(10)
+	apply := func(c command.Message) {
+		index++
+		if _, _, err := m.Apply(Context{Index: index, Position: 4, Clock: 1000}, c.AppendTo(nil), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	apply(&command.QueueLease{Node: 1, Run: 77, HoldMs: 1000})
+	apply(&command.QueueCreate{Queue: 5, Host: "/", Name: "q", Config: command.QueueConfig{TTLMs: -1, LengthMax: -1, BytesMax: -1, Priorities: 5}})
+	for _, p := range []uint8{0, 3, 9, 3} {
+		apply(&command.QueuePublish{Targets: []command.QueueTarget{{Queue: 5}}, Size: 3, Priority: p, ExpirationMs: -1, PayloadCRC: 0xABCD, PayloadLength: 3, Payload: []byte("abc")})
+	}
+	apply(&command.QueueAttach{Queue: 5, Consumer: 100, Node: 1, Run: 77, Session: 9, Channel: 2, Tag: "tag", Messages: 2})
+	apply(&command.QueueCredit{Queue: 5, Consumer: 100, Messages: 1})
+	apply(&command.QueueSettle{Node: 1, Run: 77, Session: 9, Items: []command.QueueSettlement{{Queue: 5, Number: 2, Outcome: uint8(broker.Requeue)}}})
+	if r := m.Grant(Context{Index: 40, Position: 4, Clock: 1000}, txn.Grant{ProducerID: 3, Epoch: 1, Number: 1, Coordinator: 9}); r != nil {
+		t.Fatal(r)
+	}
+	index = 40
+	apply(&command.QueuePrepare{ProducerID: 3, Epoch: 1, Number: 1, PayloadLength: 3, Payload: []byte("ghi"),
+		Messages: []command.QueueMessage{{Targets: []command.QueueTarget{{Queue: 5}}, Size: 3, Priority: 4, ExpirationMs: -1, CRC: 0xABCF, Length: 3}}})
+	if _, err := m.Flush(rows, rows); err != nil {
+		t.Fatal(err)
+	}
+	rows.Commit()
+	again, err := Load(rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := again.Describe(), m.Describe(); got != want {
+		t.Fatal("loaded\n", got, "\nwritten by\n", want)
+	}
+	return rows
+}
+
 // What version 1 wrote is read for ever, and written the same.
 func TestGoldenRows(t *testing.T) {
 	for _, x := range []struct{ file, written string }{
@@ -170,6 +209,8 @@ func TestGoldenRows(t *testing.T) {
 		{"testdata/golden/transaction_folded_1.txt", goldenRows(t, 1, true)},
 		{"testdata/golden/ordered_deltas_1.txt", orderedRows(t, 1000).Describe()},
 		{"testdata/golden/ordered_folded_1.txt", orderedRows(t, 1).Describe()},
+		{"testdata/golden/ranked_deltas_1.txt", rankedRows(t, 1000).Describe()},
+		{"testdata/golden/ranked_folded_1.txt", rankedRows(t, 1).Describe()},
 		{"testdata/golden/once_deltas_1.txt", onceRows(t, 1000).Describe()},
 		{"testdata/golden/once_folded_1.txt", onceRows(t, 1).Describe()},
 	} {

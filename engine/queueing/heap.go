@@ -3,7 +3,7 @@ package queueing
 // element is what a heap is made of.
 type element[T any] interface{ before(T) bool }
 
-var _, _ = element[sequence](sequence(0)), element[timing](timing{})
+var _, _, _ = element[sequence](sequence(0)), element[timing](timing{}), element[rank](rank{})
 
 // heap is a binary heap, the first in front.
 type heap[T element[T]] []T
@@ -18,6 +18,16 @@ type timing struct{ expiry, sequence uint64 }
 
 func (a timing) before(b timing) bool {
 	return a.expiry < b.expiry || a.expiry == b.expiry && a.sequence < b.sequence
+}
+
+// rank is a ready message's place in a queue with priorities: the highest first, and of one priority the oldest.
+type rank struct {
+	below    uint8 // how far its priority is below the highest that there can be
+	sequence uint64
+}
+
+func (a rank) before(b rank) bool {
+	return a.below < b.below || a.below == b.below && a.sequence < b.sequence
 }
 
 func (h *heap[T]) push(x T) {

@@ -15,8 +15,8 @@ func CheckConfig(c *command.QueueConfig) string {
 		return "an ordering window above 1"
 	case c.Ordered && c.Poison == poisonSendKey:
 		return "x-ordering-poison dead-letter-key"
-	case c.Priorities > 0:
-		return "priorities"
+	case c.Ordered && c.Priorities > 0:
+		return "order per key together with priorities"
 	case c.ConsumerTimeoutMs > 0:
 		return "consumer time-outs"
 	}
@@ -101,6 +101,7 @@ func (m *Machine) drop(l *line) {
 		m.maybeGone(c)
 	}
 	clear(l.out)
+	l.ranked = nil
 	l.ready, l.readyBytes, l.returned, l.doomed, l.held, l.parked, l.reserved, l.dying, l.leaving = 0, 0, nil, nil, 0, 0, addition{}, nil, 0
 	if l.order != nil {
 		l.order.forgetReady()
@@ -121,7 +122,7 @@ func (m *Machine) drop(l *line) {
 // purge removes the ready messages of a queue, and says how many.
 func (m *Machine) purge(l *line) command.QueueResult {
 	r := command.QueueResult{Messages: uint64(l.ready), Consumers: uint32(len(l.consumers))}
-	if l.order != nil {
+	if l.order != nil || l.config.Priorities > 0 {
 		l.doom()
 		l.ready, l.readyBytes = 0, 0
 	}

@@ -26,6 +26,7 @@ type line struct {
 	chunks   map[uint64]*chunk // the messages, by sequence / chunkMessages
 	cursor   uint64            // from here on nothing was delivered
 	returned heap[sequence]    // ready again, before the cursor
+	ranked   heap[rank]        // of a queue with priorities: what is ready; then the cursor is at next, and returned is not used
 	doomed   []span            // purged: not ready any more, names not released yet
 
 	ready      int
@@ -59,6 +60,7 @@ type message struct {
 	state       state
 	redelivered bool
 	death       death // why it is dying
+	priority    uint8 // at most the queue's greatest
 	listed      bool  // it lies in passed of the order
 	timed       bool  // it lies in times of the order
 }
@@ -107,19 +109,29 @@ func (l *line) append(x message, keyText string) {
 	if l.order != nil {
 		k = l.order.intern(keyText)
 	}
+	x.priority = min(x.priority, l.config.Priorities)
 	l.put(x, k)
-	if l.order != nil {
+	switch {
+	case l.order != nil:
 		l.time(s)
+	case l.config.Priorities > 0:
+		l.ranked.push(l.rank(s, &x))
+		l.cursor = l.next
 	}
 	l.published++
 	l.ready++
 	l.readyBytes += uint64(x.size)
 }
 
+func (l *line) rank(s uint64, x *message) rank { return rank{l.config.Priorities - x.priority, s} }
+
 // first is the first ready message that may be delivered, 0 if there is none.
 func (l *line) first() uint64 {
 	if l.order != nil {
 		return l.deliverable()
+	}
+	if len(l.ranked) > 0 {
+		return l.ranked[0].sequence
 	}
 	if len(l.returned) > 0 {
 		return uint64(l.returned[0])
@@ -154,6 +166,9 @@ func (l *line) pop(s uint64) *message {
 	switch {
 	case l.order != nil:
 		l.leaveReady(s)
+	case len(l.ranked) > 0:
+		invariant.Check(s == l.ranked[0].sequence, "BUG: queue %d: %d is popped, %d is the first", l.id, s, l.ranked[0].sequence)
+		l.ranked.pop()
 	case len(l.returned) > 0 && uint64(l.returned[0]) == s:
 		l.returned.pop()
 	default:
@@ -178,9 +193,12 @@ func (l *line) skip() {
 // giveBack makes a message that was acquired, held or parked ready again, at its place.
 func (l *line) giveBack(s uint64, x *message) {
 	x.state, x.redelivered = ready, true
-	if l.order != nil {
+	switch {
+	case l.order != nil:
 		l.comeBack(s)
-	} else {
+	case l.config.Priorities > 0:
+		l.ranked.push(l.rank(s, x))
+	default:
 		l.returned.push(sequence(s))
 	}
 	l.ready++
@@ -245,7 +263,7 @@ func (l *line) describe(s *strings.Builder) {
 		fmt.Fprintf(s, "  %v\n", l.seen)
 	}
 	for n, x := range l.all() {
-		fmt.Fprintf(s, "  #%d state %d size %d returned %d expiry %d redelivered %v %v", n, x.state, x.size, x.returned, x.expiry, x.redelivered, x.name)
+		fmt.Fprintf(s, "  #%d state %d size %d returned %d expiry %d priority %d redelivered %v %v", n, x.state, x.size, x.returned, x.expiry, x.priority, x.redelivered, x.name)
 		if x.death != 0 {
 			fmt.Fprintf(s, " %v", x.death)
 		}

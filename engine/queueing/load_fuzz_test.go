@@ -46,8 +46,8 @@ func fuzzRows(t interface{ Fatal(...any) }, foldAt int) *keyspace.Mem {
 // checksums; these would be those of a bug.)
 func FuzzLoad(f *testing.F) {
 	type row struct{ key, value []byte }
-	var sets [6][]row
-	for i, rows := range []*keyspace.Mem{fuzzRows(f, 1000), fuzzRows(f, 1), orderedRows(f, 1000), orderedRows(f, 1), onceRows(f, 1000), onceRows(f, 1)} {
+	var sets [8][]row
+	for i, rows := range []*keyspace.Mem{fuzzRows(f, 1000), fuzzRows(f, 1), orderedRows(f, 1000), orderedRows(f, 1), onceRows(f, 1000), onceRows(f, 1), rankedRows(f, 1000), rankedRows(f, 1)} {
 		_ = rows.Scan(nil, []byte{0xFF}, func(k, v []byte) bool {
 			f.Add(uint8(i), uint8(len(sets[i])), append([]byte(nil), v...))
 			sets[i] = append(sets[i], row{append([]byte(nil), k...), append([]byte(nil), v...)})

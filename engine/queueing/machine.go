@@ -187,7 +187,7 @@ func (m *Machine) Describe() string {
 			fmt.Fprintf(&s, "  %d holds #%d of queue %d from consumer %d: %v\n", id, i.sequence, i.queue, i.consumer, i.outcome)
 		}
 		for _, y := range h.staged {
-			fmt.Fprintf(&s, "  %d adds %v of %d bytes for %d ms to %v\n", id, y.name, y.size, y.expirationMs, y.targets)
+			fmt.Fprintf(&s, "  %d adds %v of %d bytes, priority %d, for %d ms to %v\n", id, y.name, y.size, y.priority, y.expirationMs, y.targets)
 		}
 	}
 	return s.String()

@@ -1,6 +1,7 @@
 package queueing
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -46,6 +47,7 @@ type modelMessage struct {
 	state state
 	again bool // was delivered before
 	key   string
+	rank  uint8 // priority
 }
 
 func newWorld(t *rapid.T, foldAt int) *world {
@@ -120,7 +122,7 @@ func (w *world) published(c *command.QueuePublish, r *command.QueuePublishResult
 			w.remember(broker.QueueID(t.Queue), c.MessageID, c.Fingerprint, 0)
 			q := broker.QueueID(t.Queue)
 			at := uint32(10 + len(c.AppendHead(nil)))
-			w.messages[q] = append(w.messages[q], &modelMessage{queue: q, name: Name{w.index, at, c.PayloadLength, c.PayloadCRC}, state: ready, key: t.Key})
+			w.messages[q] = append(w.messages[q], &modelMessage{queue: q, name: Name{w.index, at, c.PayloadLength, c.PayloadCRC}, state: ready, key: t.Key, rank: c.Priority})
 		} else {
 			w.seen["refused"]++
 		}
@@ -161,7 +163,7 @@ func (w *world) deliver(d Delivery) {
 	w.highest[d.Queue] = d.Number
 	// The first ready message in the queue, but for those that expired, were dropped or failed too often.
 	l := w.m.lines[d.Queue]
-	for _, x := range w.messages[d.Queue] {
+	for _, x := range w.inOrder(d.Queue) {
 		if x.name == d.Name && x.state == ready {
 			if x.again != d.Redelivered {
 				w.t.Fatalf("queue %d: delivery %d of %v: redelivered %v", d.Queue, d.Number, x.name, d.Redelivered)
@@ -188,6 +190,21 @@ func (w *world) deliver(d Delivery) {
 		}
 	}
 	w.t.Fatalf("queue %d: delivery %d of %v, which is not ready", d.Queue, d.Number, d.Name)
+}
+
+// inOrder are the messages of a queue in the order in which they are to be delivered, as far as they are ready.
+func (w *world) inOrder(q broker.QueueID) []*modelMessage {
+	ms := w.messages[q]
+	l := w.m.lines[q]
+	if l == nil || l.config.Priorities == 0 {
+		return ms
+	}
+	ms = slices.Clone(ms)
+	slices.SortStableFunc(ms, func(a, b *modelMessage) int {
+		return cmp.Compare(min(b.rank, l.config.Priorities), min(a.rank, l.config.Priorities))
+	})
+	w.seen["ranked"]++
+	return ms
 }
 
 // alive says whether the machine has a message ready that the model has.
@@ -314,6 +331,9 @@ func (w *world) step() {
 		if c.Config.Ordered = rapid.Bool().Draw(t, "ordered"); c.Config.Ordered {
 			c.Config.Poison = uint8(rapid.SampledFrom([]int{poisonPark, 2, poisonStop}).Draw(t, "poison"))
 		}
+		if !c.Config.Ordered && rapid.Bool().Draw(t, "ranks") {
+			c.Config.Priorities = uint8(rapid.IntRange(1, 2).Draw(t, "priorities"))
+		}
 		if c.Config.DeduplicationMs = uint64(rapid.SampledFrom([]int{0, 0, 40}).Draw(t, "window")); c.Config.DeduplicationMs > 0 {
 			c.Config.DeduplicationCount = uint32(rapid.SampledFrom([]int{2, 100}).Draw(t, "count"))
 		}
@@ -332,6 +352,7 @@ func (w *world) step() {
 			c.ExpirationMs = int64(rapid.IntRange(0, 10).Draw(t, "expiration"))
 		}
 		c.MessageID, c.Fingerprint = w.someID()
+		c.Priority = uint8(rapid.IntRange(0, 3).Draw(t, "rank"))
 		w.apply(c)
 	case "settle":
 		w.settle()
@@ -429,7 +450,7 @@ func TestModel(t *testing.T) {
 	seen := map[string]int{}
 	missing := func() (none []string) {
 		for _, k := range []string{"settled", "requeued", "returned", "refused", "let go", "folded", "restarted", "transacted", "transaction refused", "prepared", "prepare refused", "committed", "aborted",
-			"consumer of a held one gone", "key waits", "parked", "released", "discarded", "published again", "transacted again", "mixed", "another body"} {
+			"consumer of a held one gone", "key waits", "parked", "released", "discarded", "published again", "transacted again", "mixed", "another body", "ranked"} {
 			if seen[k] == 0 {
 				none = append(none, k)
 			}
@@ -440,7 +461,7 @@ func TestModel(t *testing.T) {
 		rapid.Check(t, func(t *rapid.T) {
 			w := newWorld(t, rapid.SampledFrom([]int{1, 2, 7, 1000}).Draw(t, "fold at"))
 			for i := range uint64(queueMax) {
-				w.apply(&command.QueueCreate{Queue: i + 1, Name: "q", Config: command.QueueConfig{TTLMs: -1, LengthMax: -1, BytesMax: -1, DeduplicationMs: 60 * (i % 2), DeduplicationCount: 2, Ordered: i == 1, Poison: poisonPark, DeliveryLimit: uint32(i)}})
+				w.apply(&command.QueueCreate{Queue: i + 1, Name: "q", Config: command.QueueConfig{TTLMs: -1, LengthMax: -1, BytesMax: -1, DeduplicationMs: 60 * (i % 2), DeduplicationCount: 2, Priorities: uint8(i) / 2, Ordered: i == 1, Poison: poisonPark, DeliveryLimit: uint32(i)}})
 			}
 			for n := range nodes {
 				w.apply(&command.QueueLease{Node: broker.NodeID(n + 1), Run: 1, HoldMs: 300})

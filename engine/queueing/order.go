@@ -248,8 +248,10 @@ func (o *order) forgetReady() {
 
 // doom marks all ready messages as purged, and says which.
 func (l *line) doom() {
-	l.order.forgetReady()
-	l.doomed = nil
+	if l.order != nil {
+		l.order.forgetReady()
+	}
+	l.ranked, l.doomed = nil, nil
 	for s, x := range l.all() {
 		x.listed, x.timed = false, false
 		if x.state != ready {

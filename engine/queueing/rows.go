@@ -16,6 +16,7 @@ const (
 	headVersion   = 1
 	headVersion2  = 2 // of a queue that ends when it is not used: behind the rest, when it was used last
 	chunkVersion  = 1
+	chunkVersion3 = 3 // of a queue with priorities: of each message, its own
 	chunkVersion2 = 2 // of a queue that keeps the order of keys: in front, the keys; of each message, which one
 )
 
@@ -137,7 +138,7 @@ func decodeHead(key, value []byte) (*line, error) {
 
 // appendChunk encodes the messages of a chunk that are not gone, each by its distance from the one before; some: there are any.
 //
-//	version | 2: keys | for each: distance | state | name | size | returned | expiry | redelivered | 2: place of its key | dying, leaving: why | acquired: number | consumer
+//	version | 2: keys | for each: distance | state | name | size | returned | expiry | redelivered | 2: place of its key | 3: priority | dying, leaving: why | acquired: number | consumer
 func appendChunk(dst []byte, l *line, number uint64) (out []byte, some bool) {
 	c := l.chunks[number]
 	if c == nil {
@@ -151,6 +152,9 @@ func appendChunk(dst []byte, l *line, number uint64) (out []byte, some bool) {
 		}
 	}
 	places := e.keys(c)
+	if l.config.Priorities > 0 {
+		e.b[len(e.b)-1] = chunkVersion3
+	}
 	last := number * chunkMessages
 	for s, x := range c.all(number) {
 		e.uint(s - last)
@@ -164,6 +168,9 @@ func appendChunk(dst []byte, l *line, number uint64) (out []byte, some bool) {
 		e.uint(uint64(x.returned))
 		e.uint(x.expiry)
 		e.bool(x.redelivered)
+		if l.config.Priorities > 0 {
+			e.uint(uint64(x.priority))
+		}
 		if c.keys != nil {
 			e.uint(places[c.keys[c.at(s)]])
 		}
@@ -206,8 +213,11 @@ func (e *encoder) keys(c *chunk) map[*key]uint64 {
 // loadChunk puts the messages of a chunk in their places.
 func (m *Machine) loadChunk(l *line, number uint64, row, value []byte) error {
 	version := byte(chunkVersion)
-	if l.order != nil {
+	switch {
+	case l.order != nil:
 		version = chunkVersion2
+	case l.config.Priorities > 0:
+		version = chunkVersion3
 	}
 	d := open(value, version)
 	var texts []string
@@ -222,6 +232,9 @@ func (m *Machine) loadChunk(l *line, number uint64, row, value []byte) error {
 		x := message{state: state(d.upTo(uint64(parked)))}
 		x.name = Name{d.uint(), d.uint32(), d.uint32(), d.uint32()}
 		x.size, x.returned, x.expiry, x.redelivered = d.uint32(), d.uint32(), d.uint(), d.bool()
+		if version == chunkVersion3 {
+			x.priority = uint8(d.upTo(uint64(l.config.Priorities)))
+		}
 		place := uint64(0)
 		if l.order != nil {
 			if place = d.upTo(uint64(len(texts))); place >= uint64(len(texts)) {
@@ -279,7 +292,11 @@ func (l *line) settleIn() {
 		}
 		l.ready++
 		l.readyBytes += uint64(x.size)
-		if s < l.cursor && l.order == nil {
+		switch {
+		case l.order != nil:
+		case l.config.Priorities > 0:
+			l.ranked.push(l.rank(s, x))
+		case s < l.cursor:
 			l.returned.push(sequence(s))
 		}
 	}
@@ -289,11 +306,12 @@ const (
 	holderVersion  = 1
 	holderVersion2 = 2 // with keys of the order of its messages
 	holderVersion3 = 3 // and with message ids
+	holderVersion4 = 4 // and with priorities
 )
 
 // appendHolder encodes what is known of a producer's transactions, and what its open one covers.
 //
-//	version | row of package participant | items: queue | sequence | consumer | outcome | staged: name | size | expiration | 3: has an id, id | targets, 2: each with its key
+//	version | row of package participant | items: queue | sequence | consumer | outcome | staged: name | size | expiration | 4: priority | 3: has an id, id | targets, 2: each with its key
 func (m *Machine) appendHolder(dst []byte, id txn.ProducerID) []byte {
 	h := m.held[id]
 	if h == nil {
@@ -301,7 +319,10 @@ func (m *Machine) appendHolder(dst []byte, id txn.ProducerID) []byte {
 	}
 	version, keyed := byte(holderVersion), h.keyed()
 	once := slices.ContainsFunc(h.staged, func(y staged) bool { return y.once })
+	ranked := slices.ContainsFunc(h.staged, func(y staged) bool { return y.priority > 0 })
 	switch {
+	case ranked:
+		version, keyed, once = holderVersion4, true, true
 	case once:
 		version, keyed = holderVersion3, true
 	case keyed:
@@ -325,6 +346,9 @@ func (m *Machine) appendHolder(dst []byte, id txn.ProducerID) []byte {
 		e.uint(uint64(y.name.CRC))
 		e.uint(uint64(y.size))
 		e.int(y.expirationMs)
+		if ranked {
+			e.uint(uint64(y.priority))
+		}
 		if once {
 			e.bool(y.once)
 			e.b = append(e.b, y.id[:]...)
@@ -368,7 +392,7 @@ func (m *Machine) loadHolders(r keyspace.Reader) error {
 			return fmt.Errorf("%w: holder: %w", ErrRow, err)
 		}
 		version := byte(holderVersion)
-		if len(v) > 0 && (v[0] == holderVersion2 || v[0] == holderVersion3) {
+		if len(v) > 0 && v[0] > holderVersion && v[0] <= holderVersion4 {
 			version = v[0]
 		}
 		d := open(v, version)
@@ -385,6 +409,9 @@ func (m *Machine) loadHolders(r keyspace.Reader) error {
 		}
 		for range d.count() {
 			y := staged{name: Name{d.uint(), d.uint32(), d.uint32(), d.uint32()}, size: d.uint32(), expirationMs: d.int()}
+			if version >= holderVersion4 {
+				y.priority = uint8(d.upTo(1<<8 - 1))
+			}
 			if version >= holderVersion3 {
 				y.once, y.id = d.bool(), d.id()
 			}

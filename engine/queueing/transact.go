@@ -40,7 +40,7 @@ func (m *Machine) transact(ctx Context, c *command.QueueTransact, payloadAt uint
 					m.forgetOld(l)
 					m.note(l, idOf(x.MessageID), x.Fingerprint, false)
 				}
-				m.arrive(l, name, x.Size, x.ExpirationMs, t.Key)
+				m.arrive(l, name, x.Size, x.ExpirationMs, x.Priority, t.Key)
 				touched.add(l)
 			}
 		}
@@ -158,9 +158,9 @@ func (l *line) room(a addition) bool {
 }
 
 // arrive adds a message whose name is counted already; it is not assigned yet.
-func (m *Machine) arrive(l *line, name Name, size uint32, expirationMs int64, keyText string) {
+func (m *Machine) arrive(l *line, name Name, size uint32, expirationMs int64, priority uint8, keyText string) {
 	sequence := l.next
-	l.append(message{name: name, size: size, expiry: m.expiry(l, expirationMs)}, keyText)
+	l.append(message{name: name, size: size, expiry: m.expiry(l, expirationMs), priority: priority}, keyText)
 	m.changed.message(l, sequence)
 }
 
@@ -226,6 +226,7 @@ type staged struct {
 	name         Name
 	size         uint32
 	expirationMs int64
+	priority     uint8
 	once         bool // it has an id, which the targets that keep ids know as pending
 	id           messageID
 	targets      []stagedTarget
@@ -262,7 +263,7 @@ func (m *Machine) prepare(ctx Context, c *command.QueuePrepare, payloadAt uint32
 			break
 		}
 		x := &c.Messages[i]
-		y := staged{name: Name{Index: ctx.Index, Position: at, Length: x.Length, CRC: x.CRC}, size: x.Size, expirationMs: x.ExpirationMs}
+		y := staged{name: Name{Index: ctx.Index, Position: at, Length: x.Length, CRC: x.CRC}, size: x.Size, expirationMs: x.ExpirationMs, priority: x.Priority}
 		at += x.Length
 		for _, t := range x.Targets {
 			if l := m.lines[broker.QueueID(t.Queue)]; l != nil {
@@ -365,7 +366,7 @@ func (m *Machine) decide(h *hold, commit bool) {
 				m.names.remove(y.name)
 				continue
 			}
-			m.arrive(l, y.name, y.size, y.expirationMs, t.key)
+			m.arrive(l, y.name, y.size, y.expirationMs, y.priority, t.key)
 			touched.add(l)
 		}
 	}

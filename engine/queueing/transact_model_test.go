@@ -55,6 +55,7 @@ func (w *world) someMessages() (ms []command.QueueMessage, payload []byte) {
 		if rapid.IntRange(0, 2).Draw(w.t, "with id") == 0 {
 			x.MessageID, x.Fingerprint = w.someID()
 		}
+		x.Priority = uint8(rapid.IntRange(0, 3).Draw(w.t, "rank"))
 		for q := range uint64(queueMax) {
 			if rapid.Bool().Draw(w.t, "there") {
 				x.Targets = append(x.Targets, command.QueueTarget{Queue: q + 1, Key: w.someKey()})
@@ -71,7 +72,7 @@ func (w *world) arriving(ms []command.QueueMessage, head uint32) (out []*modelMe
 	for _, x := range ms {
 		for _, t := range x.Targets {
 			if q := broker.QueueID(t.Queue); w.m.lines[q] != nil {
-				out = append(out, &modelMessage{queue: q, name: Name{w.index, at, x.Length, x.CRC}, state: ready, key: t.Key})
+				out = append(out, &modelMessage{queue: q, name: Name{w.index, at, x.Length, x.CRC}, state: ready, key: t.Key, rank: x.Priority})
 			}
 		}
 		at += x.Length

@@ -87,3 +87,46 @@ func TestRabbitQueueExpires(t *testing.T) {
 		return nil
 	})
 }
+
+// Of a queue with priorities the highest is delivered first, and of one priority the oldest, also after each node was stopped, for what came back, and for
+// what transactions add.
+func TestRabbitPriorities(t *testing.T) {
+	for _, nodes := range []int{1, 3} {
+		t.Run(fmt.Sprintf("%d nodes", nodes), func(t *testing.T) {
+			t.Parallel()
+			c := newServers(t, nodes, nil)
+			r := newRabbit(t, c.nodes[0])
+			_, err := r.ch.QueueDeclare("ranked", true, false, false, false, client.Table{"x-max-priority": int32(5)})
+			r.must(err)
+			r.must(r.ch.Tx())
+			for i, p := range []uint8{1, 0, 9, 5, 1, 3} {
+				r.must(r.ch.Publish("", "ranked", true, false, client.Publishing{DeliveryMode: client.Persistent, Priority: p, Body: fmt.Append(nil, i)}))
+			}
+			r.must(r.ch.TxCommit())
+			for _, s := range c.nodes {
+				s.stop()
+				s.restart()
+				c.ready()
+			}
+			r = newRabbit(t, c.nodes[0])
+			for _, want := range []int{2, 3} { // both count as 5
+				d := r.gets("ranked")
+				if number(t, d) != want {
+					t.Fatalf("%s came, not %d", d.Body, want)
+				}
+				if want == 2 {
+					r.must(d.Ack(false))
+				} else {
+					r.must(d.Nack(false, true))
+				}
+			}
+			for _, want := range []int{3, 5, 0, 4, 1} {
+				d := r.gets("ranked")
+				if number(t, d) != want {
+					t.Fatalf("%s came, not %d", d.Body, want)
+				}
+				r.must(d.Ack(false))
+			}
+		})
+	}
+}

@@ -42,7 +42,7 @@ func ReadProperties(properties []byte, m *broker.Message) error {
 	if err := wire.DecodeProperties(properties, &p); err != nil {
 		return err
 	}
-	m.MessageID, m.CorrelationID = p.MessageID, p.CorrelationID
+	m.MessageID, m.CorrelationID, m.Priority = p.MessageID, p.CorrelationID, p.Priority
 	if p.Flags&wire.HasHeaders == 0 {
 		return nil
 	}
