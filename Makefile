@@ -94,6 +94,10 @@ interop: build ## real clients against one node and three: kcat, Python clients,
 	$(MAKE) interop-java
 	$(MAKE) interop-amqp
 
+.PHONY: bench-rabbit
+bench-rabbit: build ## the same through AMQP beside RabbitMQ's quorum queues, three nodes each (Debian's rabbitmq-server, ROUNDS=2)
+	$(GO) run ./ops/rabbitbench -bin $(BIN) -rounds $(or $(ROUNDS),2)
+
 .PHONY: interop-amqp
 interop-amqp: build ## RabbitMQ's clients with their own tests on one node: amqp091-go, amqplib, and pika where PIKA_SOURCE is a checkout of it
 	ops/scripts/interop-amqp.sh $(BIN)
