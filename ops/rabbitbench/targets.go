@@ -29,7 +29,7 @@ func ours(bin string) target {
 		stop := func() { _ = c.Each((*local.Process).Kill) }
 		ctx, cancel := context.WithTimeout(context.Background(), startWait)
 		defer cancel()
-		if err := c.Each((*local.Process).Start); err == nil {
+		if err = c.Each((*local.Process).Start); err == nil {
 			err = c.Ready(ctx)
 		}
 		if err != nil {
