@@ -82,7 +82,8 @@ func generatedName() string {
 	return "amq.gen-" + base64.RawURLEncoding.EncodeToString(b[:])
 }
 
-// home is the data shard of a new queue: by its name, so that two who declare it at once mean the same.
+// home is the data shard of a new queue: by its name, so that two who declare it at once mean the same. One that is called
+// NAME--REST lives where NAME's topics and transactional ids do.
 func (s *session) home(v *catalog.View, name string) (broker.ShardID, error) {
 	var data []broker.ShardID
 	for _, sh := range v.Shards() {
@@ -92,6 +93,10 @@ func (s *session) home(v *catalog.View, name string) (broker.ShardID, error) {
 	}
 	if len(data) == 0 {
 		return 0, broker.Errorf(broker.CodeUnavailable, "declare queue", "queue "+name, "there is no data shard yet")
+	}
+	if together := catalog.ColocationOf(name); together != name {
+		_, owner := v.Owner(together)
+		return owner.Shard, nil
 	}
 	return data[int(catalog.SlotOf(s.host+"\x00"+name))%len(data)], nil
 }

@@ -63,7 +63,7 @@ var configKeys = sortKeys([]ConfigKey{
 	{Key: KeyMinCompactionLagMs, Type: broker.TypeLong, Default: "0", check: between(0, longMax), Doc: "younger records are not compacted, ms"},
 	{Key: KeyMaxCompactionLagMs, Type: broker.TypeLong, Default: text(longMax), check: between(1, longMax), Doc: "older records are compacted whatever the ratio, ms"},
 	{Key: KeyMinCleanableRatio, Type: broker.TypeDouble, Default: "0.5", check: checkRatio, Doc: "the share of bytes not compacted yet at which a log is compacted"},
-	{Key: KeyColocate, Type: broker.TypeString, Default: "", check: checkColocate, Doc: "topics with the same name here have all their partitions on one shard; only effective when the topic is created"},
+	{Key: KeyColocate, Type: broker.TypeString, Default: "", check: checkColocate, Doc: "topics with the same NAME here have all their partitions on one shard, with the groups, transactional ids and queues that are called NAME--REST; only effective when the topic is created"},
 	// Accepted without effect.
 	{Key: KeyTimestampBeforeMaxMs, Type: broker.TypeLong, Default: text(longMax), check: between(0, longMax), NoEffect: true},
 	{Key: KeyTimestampAfterMaxMs, Type: broker.TypeLong, Default: text(int64(time.Hour / time.Millisecond)), check: between(0, longMax), NoEffect: true},
@@ -172,6 +172,9 @@ func checkColocate(value string) error {
 		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '.' || c == '_' || c == '-') {
 			return fmt.Errorf("want letters, digits, '.', '_' and '-'")
 		}
+	}
+	if ColocationOf(value) != value {
+		return fmt.Errorf("want no %q: groups and transactional ids have it behind the name", colocationMark)
 	}
 	return nil
 }

@@ -25,6 +25,18 @@ func TestSlotOf(t *testing.T) {
 	}
 }
 
+// TestColocation: names that begin alike, up to the mark, share a slot.
+func TestColocation(t *testing.T) {
+	for name, want := range map[string]string{"bank--ledger": "bank", "bank--a--b": "bank", "bank-ledger": "bank-ledger", "--x": "--x", "bank--": "bank", "": ""} {
+		if got := ColocationOf(name); got != want {
+			t.Errorf("ColocationOf(%q) = %q, want %q", name, got, want)
+		}
+		if SlotOf(name) != SlotOf(want) {
+			t.Errorf("%q is not in the slot of %q", name, want)
+		}
+	}
+}
+
 func TestSlotsAreEven(t *testing.T) {
 	var count [Slots]int
 	const each = 100

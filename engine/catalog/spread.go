@@ -29,8 +29,8 @@ func (v *View) CheckReplicationFactor(factor int32) error {
 }
 
 // Spread says on which shards the partitions of a new topic go: each on the data shard with the fewest partitions by
-// then, of equals the one with the lowest id. With a colocation name all go where that name's topics are already, else
-// all on the shard with the fewest.
+// then, of equals the one with the lowest id. With a colocation name all go to the shard of that name's slot, where its groups and
+// transactional ids are, too (ColocationOf); but to the shard of its topics, if these came when the slot was elsewhere.
 func (v *View) Spread(partitions int32, colocate string) ([]broker.ShardID, error) {
 	if partitions < 1 || partitions > PartitionsPerTopicMax {
 		return nil, broker.Errorf(broker.CodeInvalidPartitions, "spread partitions", "", "%d partitions: want 1 to %d", partitions, PartitionsPerTopicMax)
@@ -41,7 +41,8 @@ func (v *View) Spread(partitions int32, colocate string) ([]broker.ShardID, erro
 	}
 	out := make([]broker.ShardID, partitions)
 	if colocate != "" {
-		home := least(load).shard
+		_, owner := v.Owner(colocate)
+		home := owner.Shard
 		for _, t := range v.topics {
 			if t.Effective().Colocate == colocate && len(t.Shards) > 0 {
 				home = t.Shards[0]
