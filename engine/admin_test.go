@@ -146,3 +146,43 @@ func TestDeleteRecords(t *testing.T) {
 		t.Errorf("the next record is at %d", r.BaseOffset)
 	}
 }
+
+// A quota that was altered is in force on every node when the answer is there.
+func TestQuotasAreKnownEverywhere(t *testing.T) {
+	ns := newTestCluster(t, 3)
+	ctx := context.Background()
+	user := broker.QuotaEntity{User: broker.QuotaName{Kind: broker.QuotaNamed, Name: "ANONYMOUS"}}
+	alter := func(want broker.Code, changes ...broker.QuotaChange) {
+		t.Helper()
+		if err := ns[1].e.AlterQuota(ctx, broker.Client{}, broker.QuotaAlteration{Entity: user, Changes: changes}); broker.CodeOf(err) != want {
+			t.Fatal(err)
+		}
+	}
+	holds := func(want ...broker.Quota) {
+		t.Helper()
+		for _, n := range ns {
+			listed, err := n.e.ListQuotas(ctx)
+			if err != nil || !slices.Equal(listed, want) {
+				t.Errorf("listed %v, %v; want %v", listed, err, want)
+			}
+			if !slices.Equal(n.e.Quotas().List, want) {
+				t.Errorf("in force %v; want %v", n.e.Quotas().List, want)
+			}
+		}
+	}
+	table := ns[0].e.Quotas()
+	alter(broker.CodeNone, broker.QuotaChange{Key: broker.QuotaProducerBytes, Rate: 1000})
+	alter(broker.CodeInvalidRequest, broker.QuotaChange{Key: 9, Rate: 1000})
+	holds(broker.Quota{Entity: user, ProducerBytes: 1000})
+	if ns[0].e.Quotas() == table {
+		t.Error("a changed quota is in the same table")
+	}
+	table = ns[0].e.Quotas()
+	createTopic(t, ns, "payments", 1)
+	if ns[0].e.Quotas() != table {
+		t.Error("a new topic made a new table of quotas")
+	}
+	alter(broker.CodeNone, broker.QuotaChange{Key: broker.QuotaConsumerBytes, Rate: 7})
+	alter(broker.CodeNone, broker.QuotaChange{Key: broker.QuotaProducerBytes})
+	holds(broker.Quota{Entity: user, ConsumerBytes: 7})
+}

@@ -132,7 +132,7 @@ func (s *session) DeleteExchange(ctx context.Context, name string, ifUnused bool
 		if _, err := routing.New().Delete(name, false); err != nil {
 			return nil, routingRefusal(err, op, res)
 		}
-		if ifUnused && slices.ContainsFunc(v.Objects(), func(o *catalog.Object) bool { return o.Binding != nil && o.Host == s.host && o.Binding.Source == name }) {
+		if ifUnused && slices.ContainsFunc(v.Declared(), func(o *catalog.Object) bool { return o.Binding != nil && o.Host == s.host && o.Binding.Source == name }) {
 			return nil, broker.Errorf(broker.CodeInUse, op, res, "exchange '%s' in vhost '%s' in use", name, s.host)
 		}
 		return &command.ExchangeDelete{Host: s.host, Name: name, IfUnused: ifUnused}, nil

@@ -47,7 +47,7 @@ func (r *routes) follow(v *catalog.View) {
 	if v.Version() <= r.at.Version() {
 		return
 	}
-	set, gone := catalog.DiffObjects(r.at, v)
+	set, gone := catalog.DiffDeclared(r.at, v)
 	// What is replaced goes first. Backwards: bindings before queues before exchanges, so that nothing is taken along.
 	for i := len(gone) - 1; i >= 0; i-- {
 		r.remove(gone[i])
@@ -63,7 +63,7 @@ func (r *routes) follow(v *catalog.View) {
 		r.add(o)
 	}
 	if len(anew) > 0 { // the bindings of what was replaced went with it
-		for _, o := range v.Objects() {
+		for _, o := range v.Declared() {
 			if o.Binding != nil && anew[o.Host] {
 				r.add(o)
 			}

@@ -13,6 +13,7 @@ type Broker interface {
 	Transactions
 	Groups
 	Operations
+	Quotas
 }
 
 // Cluster tells who is there.

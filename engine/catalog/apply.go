@@ -47,6 +47,8 @@ func apply(v *View, msg command.Message) (command.Message, *View, error) {
 		next, code = bindingAdd(v, c)
 	case *command.BindingRemove:
 		next, code = bindingRemove(v, c)
+	case *command.QuotaAlter:
+		next, code = quotaAlter(v, c)
 	case *command.ShardCreate:
 		next, code = shardCreate(v, c)
 	case *command.ReplicaAdd:

@@ -151,6 +151,7 @@ func (v *View) Patch(b []byte) (*View, error) {
 	if err := c.end("view"); err != nil {
 		return nil, err
 	}
+	next.tabulate(v)
 	next.nodes = override(v.nodes, nodes, func(a, b *Node) int { return cmp.Compare(a.ID, b.ID) })
 	next.shards = override(v.shards, shards, func(a, b *Shard) int { return cmp.Compare(a.ID, b.ID) })
 	next.topics = append(slices.DeleteFunc(slices.Clone(v.topics), func(t *Topic) bool { return gone[t.ID] }), topics...)

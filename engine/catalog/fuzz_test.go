@@ -21,6 +21,9 @@ func fuzzView(f *testing.F) *View {
 	w.apply(&command.TopicCreate{Topic: topicID("t"), Name: "t", Shards: shards, Configs: []command.ConfigItem{{Key: "retention.ms", Value: "1"}}})
 	f.Add(w.m.Snapshot().AppendTo(nil))
 	f.Add(AppendDelta(nil, before, w.m.Snapshot()))
+	w.apply(&command.ExchangeDeclare{Host: "/", Exchange: command.ExchangeSpec{Name: "x", Type: "topic"}})
+	w.apply(&command.QuotaAlter{UserKind: 2, User: "u", ClientKind: 1, Changes: []command.QuotaChange{{Key: 1, Rate: 9}, {Key: 2, Rate: 10}}})
+	f.Add(w.m.Snapshot().AppendTo(nil))
 	return before
 }
 

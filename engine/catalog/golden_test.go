@@ -36,7 +36,7 @@ func goldenWorld(t *testing.T) *world {
 
 const goldenObjects = "testdata/golden/objects_1.txt"
 
-// TestGoldenObjects: the rows of exchanges, queues and bindings, too.
+// TestGoldenObjects: the rows of exchanges, queues, bindings and quotas, too.
 func TestGoldenObjects(t *testing.T) {
 	w := goldenWorld(t)
 	arguments := []command.ArgumentSpec{{Name: "a", Kind: uint8(broker.ArgumentInt), Int: -2}, {Name: "b", Kind: uint8(broker.ArgumentFloat), Float: 1 << 62},
@@ -46,7 +46,8 @@ func TestGoldenObjects(t *testing.T) {
 		OwnerNode: 1, OwnerRun: 77, OwnerSession: 3})
 	w.apply(&command.BindingAdd{Host: "/", Binding: command.BindingSpec{Source: "x", Destination: "q", Key: "k.*", Arguments: arguments}})
 	w.apply(&command.BindingAdd{Host: "/", Binding: command.BindingSpec{Source: "x", Exchange: true, Destination: "amq.fanout"}})
-	written := w.rows.Describe(keyspace.TableExchange, keyspace.TableQueueName, keyspace.TableBinding)
+	w.apply(&command.QuotaAlter{UserKind: 2, User: "u", ClientKind: 1, Changes: []command.QuotaChange{{Key: 1, Rate: 9}, {Key: 2, Rate: 10}}})
+	written := w.rows.Describe(keyspace.TableExchange, keyspace.TableQueueName, keyspace.TableBinding, keyspace.TableQuota)
 	b, err := os.ReadFile(goldenObjects)
 	if err != nil {
 		t.Fatalf("%v; it would be\n%s", err, written)

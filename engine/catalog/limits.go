@@ -27,6 +27,9 @@ const (
 	ExchangesMax = 100_000
 	QueuesMax    = 100_000
 	BindingsMax  = 1_000_000
+	// QuotaNameBytesMax bounds a user or client id that has a quota, QuotasMax their number.
+	QuotaNameBytesMax = 255
+	QuotasMax         = 10_000
 	// ShardsMax bounds the shards of a cluster.
 	ShardsMax = 10_000
 )

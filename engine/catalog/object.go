@@ -9,15 +9,16 @@ import (
 	"github.com/tallymq/tallymq/engine/keyspace"
 )
 
-// Object is what a client of AMQP declares in a virtual host: exactly one of an exchange, a queue, a binding. An Object in a
-// View is never changed; the predeclared exchanges are none.
+// Object is what a client of AMQP declares in a virtual host, exactly one of an exchange, a queue, a binding; or it is a quota, of no
+// host. An Object in a View is never changed; the predeclared exchanges are none.
 type Object struct {
 	Host     string
 	Exchange *broker.Exchange
 	Queue    *Queue
 	Binding  *broker.Binding
+	Quota    *broker.Quota
 
-	key string // of its row; Views have objects in this order: exchanges, queues, bindings
+	key string // of its row; Views have objects in this order: exchanges, queues, bindings, quotas
 }
 
 // Queue is a queue and where it lives.
@@ -52,14 +53,44 @@ func bindingObject(host string, b *broker.Binding) *Object {
 		Exchange: b.Exchange, Destination: b.Destination, Key: b.Key, Arguments: string(appendArguments(nil, b.Arguments))}))}
 }
 
+func quotaObject(q *broker.Quota) *Object { return &Object{Quota: q, key: quotaKey(q.Entity)} }
+
+func quotaKey(e broker.QuotaEntity) string {
+	return string(keyspace.AppendQuotaKey(nil, keyspace.QuotaKey{UserKind: byte(e.User.Kind), User: e.User.Name, ClientKind: byte(e.ClientID.Kind), ClientID: e.ClientID.Name}))
+}
+
 func compareObjects(a, b *Object) int { return strings.Compare(a.key, b.key) }
 
-// Objects lists all objects: exchanges, then queues, then bindings, each by host and name. The slice must not be changed.
-func (v *View) Objects() []*Object { return v.objects }
+// Declared lists what clients of AMQP declared: exchanges, then queues, then bindings, each by host and name. The slice must not be
+// changed.
+func (v *View) Declared() []*Object {
+	lo, _ := keyspace.TableRange(keyspace.TableQuota)
+	i, _ := v.object(string(lo))
+	return v.objects[:i]
+}
 
-// DiffObjects gives the objects that are new or changed in the second view, and those that only the first has.
-func DiffObjects(before, after *View) (set, gone []*Object) {
+// DiffDeclared gives what is newly or differently declared in the second view, and what only the first has.
+func DiffDeclared(before, after *View) (set, gone []*Object) {
+	return merge(before.Declared(), after.Declared(), compareObjects)
+}
+
+func diffObjects(before, after *View) (set, gone []*Object) {
 	return merge(before.objects, after.objects, compareObjects)
+}
+
+// Quotas are the quotas by entity. A view that was changed in something else has the same table.
+func (v *View) Quotas() *broker.QuotaTable { return v.quotas }
+
+// tabulate makes the table of quotas from the objects, which may differ in them from those of the view before.
+func (v *View) tabulate(before *View) {
+	now := v.within(keyspace.TableQuota)
+	if slices.Equal(before.within(keyspace.TableQuota), now) {
+		return
+	}
+	v.quotas = &broker.QuotaTable{List: make([]broker.Quota, len(now))}
+	for i, o := range now {
+		v.quotas.List[i] = *o.Quota
+	}
 }
 
 // object finds an object by key: where it is, or would be.
@@ -132,6 +163,8 @@ func (o *Object) String() string {
 			s += " owner=" + q.Owner.String()
 		}
 		return s
+	case o.Quota != nil:
+		return fmt.Sprintf("quota %v producer=%d consumer=%d", o.Quota.Entity, o.Quota.ProducerBytes, o.Quota.ConsumerBytes)
 	}
 	b := o.Binding
 	kind := "queue"

@@ -17,6 +17,7 @@ const (
 	objectExchange = 1
 	objectQueue    = 2
 	objectBinding  = 3
+	objectQuota    = 4
 )
 
 func appendArguments(b []byte, as []broker.Argument) []byte {
@@ -53,6 +54,11 @@ func appendObject(b []byte, o *Object) []byte {
 		b = appendBool(appendBool(appendBool(b, q.Spec.Durable), q.Spec.Exclusive), q.Spec.AutoDelete)
 		b = appendArguments(b, q.Spec.Arguments)
 		return appendU64(appendU64(appendU32(b, uint32(q.Owner.Node)), q.Owner.Run), q.Owner.Number)
+	case o.Quota != nil:
+		q := o.Quota
+		b = appendText(append(appendText(append(b, objectQuota), o.Host), byte(q.Entity.User.Kind)), q.Entity.User.Name)
+		b = appendText(append(b, byte(q.Entity.ClientID.Kind)), q.Entity.ClientID.Name)
+		return appendU64(appendU64(b, uint64(q.ProducerBytes)), uint64(q.ConsumerBytes))
 	}
 	x := o.Binding
 	b = appendText(appendText(append(b, objectBinding), o.Host), x.Source)
@@ -76,6 +82,11 @@ func (c *cursor) object() *Object {
 		return queueObject(q)
 	case objectBinding:
 		return bindingObject(host, &broker.Binding{Source: c.text(), Exchange: c.bool(), Destination: c.text(), Key: c.text(), Arguments: c.arguments()})
+	case objectQuota:
+		name := func() broker.QuotaName { return broker.QuotaName{Kind: broker.QuotaNameKind(c.u8()), Name: c.text()} }
+		q := &broker.Quota{Entity: broker.QuotaEntity{User: name(), ClientID: name()}, ProducerBytes: int64(c.u64()), ConsumerBytes: int64(c.u64())}
+		c.failed = c.failed || host != "" || !isQuota(q)
+		return quotaObject(q)
 	}
 	c.failed = true
 	return &Object{}
@@ -86,7 +97,7 @@ func (c *cursor) object() *Object {
 //
 //	keys gone | objects
 func appendObjects(b []byte, before, after *View) []byte {
-	set, gone := DiffObjects(before, after)
+	set, gone := diffObjects(before, after)
 	if len(set)+len(gone) == 0 {
 		return b
 	}

@@ -26,7 +26,7 @@ func writeChanges(before, after *View, w keyspace.Writer) {
 	for _, t := range d.topics {
 		w.Set(keyspace.AppendTopicKey(nil, t.ID), appendTopic([]byte{formatVersion}, t))
 	}
-	set, gone := DiffObjects(before, after)
+	set, gone := diffObjects(before, after)
 	for _, o := range gone {
 		w.Delete([]byte(o.key))
 	}
@@ -92,7 +92,7 @@ func loadView(rows keyspace.Reader) (*View, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, t := range []keyspace.Table{keyspace.TableExchange, keyspace.TableQueueName, keyspace.TableBinding} {
+	for _, t := range []keyspace.Table{keyspace.TableExchange, keyspace.TableQueueName, keyspace.TableBinding, keyspace.TableQuota} {
 		err := scan(t, func(k []byte, c *cursor) error {
 			o := c.object()
 			if !c.failed && o.key != string(k) {
@@ -105,6 +105,7 @@ func loadView(rows keyspace.Reader) (*View, error) {
 			return nil, err
 		}
 	}
+	v.tabulate(EmptyView())
 	return v, v.index()
 }
 

@@ -22,10 +22,11 @@ type View struct {
 	byID      []*Topic // the same, by id
 	slots     *[Slots]SlotOwner
 	objects   []*Object // by key
+	quotas    *broker.QuotaTable
 }
 
 // EmptyView is the catalog before bootstrap, version 0.
-func EmptyView() *View { return &View{slots: new([Slots]SlotOwner)} }
+func EmptyView() *View { return &View{slots: new([Slots]SlotOwner), quotas: &broker.QuotaTable{}} }
 
 // ClusterID is empty before bootstrap.
 func (v *View) ClusterID() string { return v.clusterID }

@@ -207,8 +207,16 @@ func (w *world) run(d *datadriven.TestData) string {
 		return resultString(w.apply(objectCommand(v, d, a)))
 	case "objects":
 		var s strings.Builder
-		for _, o := range v.Objects() {
+		for _, o := range v.Declared() {
 			fmt.Fprintln(&s, o)
+		}
+		return s.String()
+	case "quota":
+		return resultString(w.apply(quotaCommand(a)))
+	case "quotas":
+		var s strings.Builder
+		for _, q := range v.Quotas().List {
+			fmt.Fprintln(&s, quotaObject(&q))
 		}
 		return s.String()
 	case "view":
@@ -289,6 +297,30 @@ func objectCommand(v *View, d *datadriven.TestData, a args) command.Message {
 		return &command.BindingAdd{Host: "/", Binding: b}
 	}
 	return &command.BindingRemove{Host: "/", Binding: b}
+}
+
+// quotaCommand: user and client are names, or * for the default; producer and consumer are rates.
+func quotaCommand(a args) *command.QuotaAlter {
+	c := &command.QuotaAlter{}
+	for _, n := range []struct {
+		arg  string
+		kind *uint8
+		name *string
+	}{{"user", &c.UserKind, &c.User}, {"client", &c.ClientKind, &c.ClientID}} {
+		switch v, ok := a[n.arg]; {
+		case v == "*":
+			*n.kind = uint8(broker.QuotaDefault)
+		case ok:
+			*n.kind, *n.name = uint8(broker.QuotaNamed), v
+		}
+	}
+	if _, ok := a["producer"]; ok {
+		c.Changes = append(c.Changes, command.QuotaChange{Key: uint8(broker.QuotaProducerBytes), Rate: a.number("producer", 0)})
+	}
+	if _, ok := a["consumer"]; ok {
+		c.Changes = append(c.Changes, command.QuotaChange{Key: uint8(broker.QuotaConsumerBytes), Rate: a.number("consumer", 0)})
+	}
+	return c
 }
 
 func TestScenarios(t *testing.T) {

@@ -69,6 +69,7 @@ const (
 	KindQueueDelete           Kind = 0x53
 	KindBindingAdd            Kind = 0x54
 	KindBindingRemove         Kind = 0x55
+	KindQuotaAlter            Kind = 0x56
 	KindAppendResult          Kind = 0x81
 	KindPartitionResult       Kind = 0x82
 	KindSweepResult           Kind = 0x83
@@ -149,6 +150,7 @@ const (
 	VersionQueueDelete           = 1
 	VersionBindingAdd            = 1
 	VersionBindingRemove         = 1
+	VersionQuotaAlter            = 1
 	VersionAppendResult          = 1
 	VersionPartitionResult       = 1
 	VersionSweepResult           = 1
@@ -230,6 +232,7 @@ func Kinds() []Kind {
 		KindQueueDelete,
 		KindBindingAdd,
 		KindBindingRemove,
+		KindQuotaAlter,
 		KindAppendResult,
 		KindPartitionResult,
 		KindSweepResult,
@@ -312,6 +315,7 @@ func (k Kind) known() bool {
 		KindQueueDelete,
 		KindBindingAdd,
 		KindBindingRemove,
+		KindQuotaAlter,
 		KindAppendResult,
 		KindPartitionResult,
 		KindSweepResult,
@@ -454,6 +458,8 @@ func (k Kind) VersionMax() uint8 {
 		return VersionBindingAdd
 	case KindBindingRemove:
 		return VersionBindingRemove
+	case KindQuotaAlter:
+		return VersionQuotaAlter
 	case KindAppendResult:
 		return VersionAppendResult
 	case KindPartitionResult:
@@ -613,6 +619,8 @@ func (k Kind) String() string {
 		return "BindingAdd"
 	case KindBindingRemove:
 		return "BindingRemove"
+	case KindQuotaAlter:
+		return "QuotaAlter"
 	case KindAppendResult:
 		return "AppendResult"
 	case KindPartitionResult:
@@ -771,6 +779,8 @@ func newMessage(k Kind) Message {
 		return new(BindingAdd)
 	case KindBindingRemove:
 		return new(BindingRemove)
+	case KindQuotaAlter:
+		return new(QuotaAlter)
 	case KindAppendResult:
 		return new(AppendResult)
 	case KindPartitionResult:
@@ -4109,6 +4119,79 @@ func (m *BindingRemove) Decode(b []byte) error {
 // String is one line.
 func (m *BindingRemove) String() string {
 	return fmt.Sprintf("BindingRemove Host=%q Binding=%v", m.Host, m.Binding)
+}
+
+// QuotaAlter changes what one entity may move. What is not named stays; a quota of which nothing is left is forgotten.
+type QuotaAlter struct {
+	UserKind   uint8 // broker.QuotaNameKind
+	User       string
+	ClientKind uint8
+	ClientID   string
+	Changes    []QuotaChange
+}
+
+// Kind is KindQuotaAlter.
+func (*QuotaAlter) Kind() Kind { return KindQuotaAlter }
+
+// AppendTo appends the message's bytes, in version 1.
+func (m *QuotaAlter) AppendTo(dst []byte) []byte {
+	dst = append(dst, byte(KindQuotaAlter), VersionQuotaAlter)
+	dst = append(dst, byte(m.UserKind))
+	dst = appendString(dst, m.User)
+	dst = append(dst, byte(m.ClientKind))
+	dst = appendString(dst, m.ClientID)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(len(m.Changes)))
+	for i := range m.Changes {
+		dst = m.Changes[i].appendTo(dst)
+	}
+	return dst
+}
+
+// Decode reads exactly one QuotaAlter, of any version.
+func (m *QuotaAlter) Decode(b []byte) error {
+	var d decoder
+	if err := d.begin(b, KindQuotaAlter, VersionQuotaAlter); err != nil {
+		return err
+	}
+	m.UserKind = uint8(d.u8())
+	m.User = d.string()
+	m.ClientKind = uint8(d.u8())
+	m.ClientID = d.string()
+	m.Changes = nil
+	if n := d.count(9); n > 0 {
+		m.Changes = make([]QuotaChange, n)
+		for i := range m.Changes {
+			m.Changes[i].decode(&d)
+		}
+	}
+	return d.end(KindQuotaAlter)
+}
+
+// String is one line.
+func (m *QuotaAlter) String() string {
+	return fmt.Sprintf("QuotaAlter UserKind=%v User=%q ClientKind=%v ClientID=%q Changes=%v", m.UserKind, m.User, m.ClientKind, m.ClientID, m.Changes)
+}
+
+// QuotaChange is a part of messages.
+type QuotaChange struct {
+	Key  uint8 // broker.QuotaKey
+	Rate int64 // bytes a second; 0: not limited
+}
+
+func (m *QuotaChange) appendTo(dst []byte) []byte {
+	dst = append(dst, byte(m.Key))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(m.Rate))
+	return dst
+}
+
+func (m *QuotaChange) decode(d *decoder) {
+	m.Key = uint8(d.u8())
+	m.Rate = int64(d.u64())
+}
+
+// String is one line.
+func (m QuotaChange) String() string {
+	return fmt.Sprintf("Key=%v Rate=%v", m.Key, m.Rate)
 }
 
 // AppendResult answers Append.

@@ -51,6 +51,7 @@ func TestGolden(t *testing.T) {
 		{"exchange //x", AppendExchangeKey(nil, "/", "x")},
 		{"queue name //q", AppendQueueNameKey(nil, "/", "q")},
 		{"binding //x/q", AppendBindingKey(nil, BindingKey{Host: "/", Source: "x", Exchange: true, Destination: "q", Key: "k", Arguments: "a"})},
+		{"quota u/default", AppendQuotaKey(nil, QuotaKey{UserKind: 2, User: "u", ClientKind: 1})},
 		{"queue holder 1000", AppendQueueHolderKey(nil, 1000)},
 	}
 	datadriven.RunTest(t, "testdata/golden.txt", func(t *testing.T, d *datadriven.TestData) string {

@@ -55,3 +55,25 @@ func DecodeBindingKey(key []byte) (BindingKey, error) {
 	b.Exchange, b.Destination, b.Key, b.Arguments = kind == 1, c.String(), c.String(), c.String()
 	return b, c.End()
 }
+
+// QuotaKey is who a quota is for. A kind is 0: whoever, 1: who has no quota by name, 2: the name that follows.
+type QuotaKey struct {
+	UserKind   byte
+	User       string
+	ClientKind byte
+	ClientID   string
+}
+
+// AppendQuotaKey : a quota.
+func AppendQuotaKey(dst []byte, q QuotaKey) []byte {
+	dst = AppendString(append(dst, TableQuota, q.UserKind), q.User)
+	return AppendString(append(dst, q.ClientKind), q.ClientID)
+}
+
+// DecodeQuotaKey reads what AppendQuotaKey wrote.
+func DecodeQuotaKey(key []byte) (QuotaKey, error) {
+	c := Open(TableQuota, key)
+	q := QuotaKey{UserKind: c.Byte(), User: c.String(), ClientKind: c.Byte(), ClientID: c.String()}
+	c.failed = c.failed || q.UserKind > 2 || q.ClientKind > 2
+	return q, c.End()
+}

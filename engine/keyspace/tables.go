@@ -49,6 +49,9 @@ const (
 	TableExchange  Table = 0x37 // host, name → exchange
 	TableQueueName Table = 0x38 // host, name → queue and where it lives
 	TableBinding   Table = 0x39 // host, all of a binding → nothing more
+
+	// Also of package catalog.
+	TableQuota Table = 0x3A // user, client id, either of which may be any or the default → what they may move
 )
 
 // Machine names a machine's own row under TableMachine.

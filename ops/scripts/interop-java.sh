@@ -52,11 +52,22 @@ trimmed() {
 	echo '{"version":1,"partitions":[{"topic":"tools","partition":0,"offset":1}]}' >"$work/trim.json"
 	says 'low_watermark: 1' tool org.apache.kafka.tools.DeleteRecordsCommand --bootstrap-server "$seeds" --offset-json-file "$work/trim.json"
 }
+slowed() { # 4 MB of one client at 1 MB a second, of which the first second's are saved up: not above 1.5 MiB a second
+	topics --create --topic slow --partitions 1 &&
+		tool org.apache.kafka.tools.ProducerPerformance --topic slow --num-records 4000 --record-size 1000 --throughput -1 \
+			--producer-props bootstrap.servers="$seeds" client.id=slow | tee /dev/stderr |
+		awk '/records sent/ { split($0, a, "("); rate = a[2] + 0 } END { exit !(rate > 0.5 && rate < 1.5) }'
+}
 check "kafka-topics --create" topics --create --topic tools --partitions 2
 check "kafka-topics --alter" topics --alter --topic tools --partitions 3
 check "kafka-topics --describe" says 'PartitionCount: 3' topics --describe --topic tools
 check "kafka-configs --alter" configs --alter --entity-type topics --entity-name tools --add-config retention.ms=3600000
 check "kafka-configs --describe" says 'retention.ms=3600000' configs --describe --entity-type topics --entity-name tools
+check "kafka-configs --alter a quota" configs --alter --entity-type clients --entity-name slow --add-config producer_byte_rate=1000000
+check "kafka-configs --describe quotas" says "client-id 'slow' are producer_byte_rate=1000000" configs --describe --entity-type clients
+check "kafka-configs --describe a user" configs --describe --entity-type users --entity-name ANONYMOUS
+check "kafka-producer-perf-test within its quota" slowed
+check "kafka-configs --delete a quota" configs --alter --entity-type clients --entity-name slow --delete-config producer_byte_rate
 check "kafka-console-producer" produced
 check "kafka-console-consumer" consumed
 check "kafka-get-offsets" says '^tools:0:' tool org.apache.kafka.tools.GetOffsetShell --bootstrap-server "$seeds" --topic tools

@@ -20,6 +20,7 @@ import (
 //   - A transactional batch of a partition that is in no open transaction of its producer: TRANSACTION_ABORTABLE, before version
 //     11 INVALID_TXN_STATE. One of an older epoch: INVALID_PRODUCER_EPOCH.
 //   - A client that hangs up does not withdraw what it sent.
+//   - A client over its quota (producer_byte_rate) is served and told to rest; then its connection rests.
 //
 // Versions
 //   - 0 to 2 are advertised, since librdkafka takes a minimum above 0 for a broker without compression (KAFKA-18659); they are
@@ -56,6 +57,7 @@ func (r *request) produce() {
 		p.slot = r.conn.push(r)
 	}
 	r.ctx = r.server.life
+	p.response.ThrottleMillis = r.charge(broker.QuotaProducerBytes, r.size)
 	p.left.Store(1) // ours, so that it is not finished while batches are still handed over
 	if refusal := refuseProduce(q); refusal != errNone {
 		p.refuseAll(refusal)

@@ -13,6 +13,8 @@ import (
 //   - Sessions (KIP-227): see 01_fetch_session.go. A session that ended or was never given: FETCH_SESSION_ID_NOT_FOUND. Another epoch than
 //     its next, or a fetch of it that is not answered yet: INVALID_FETCH_SESSION_EPOCH. Topics by name in a session of topic ids, or the
 //     other way round: FETCH_SESSION_TOPIC_ID_ERROR. When no session can be given: session id 0, as in Kafka.
+//   - A client over its quota (consumer_byte_rate) is told to rest and nothing else, not even news of its session, as in Kafka; then its
+//     connection rests.
 //   - A partition that is unknown or refused answers at once, with the others as they are.
 //   - A wait ends early when the connection closes or the server stops. Of one connection one fetch is answered at a time, and the next is
 //     started when it has left: who reads slowly holds at most one answer.
@@ -41,6 +43,7 @@ type fetched struct {
 	server  *Server
 	version int16
 	code    int16
+	restMs  int32
 	session int32
 	topics  []fetchedTopic
 	brokers []broker.Node
@@ -68,7 +71,17 @@ func fetch(r *request) answer {
 		a.code = code
 		return a
 	}
-	told := a.read(r, q, asked)
+	allowed, restMs := r.allowed(broker.QuotaConsumerBytes)
+	if restMs > 0 {
+		a.restMs = restMs
+		if session != nil {
+			a.session = session.id
+			r.server.sessions.unused(session)
+		}
+		return a
+	}
+	told := a.read(r, q, asked, allowed)
+	a.restMs = r.charge(broker.QuotaConsumerBytes, a.held)
 	if session != nil {
 		a.session = session.id
 		news := r.server.sessions.done(session, told)
@@ -81,14 +94,17 @@ func fetch(r *request) answer {
 	return a
 }
 
-// read answers every partition asked for, in that order.
-func (a *fetched) read(r *request, q *kmsg.FetchRequest, asked []*fetchPartition) []fetchedPartition {
+// read answers every partition asked for, in that order, with so many bytes as a quota allows (−1: there is none), or one batch.
+func (a *fetched) read(r *request, q *kmsg.FetchRequest, asked []*fetchPartition, allowed int64) []fetchedPartition {
 	read := &broker.Read{
 		Client:    r.client,
 		MinBytes:  q.MinBytes,
 		MaxBytes:  r.server.fetchRoom(q.MaxBytes),
 		MaxWait:   min(max(time.Duration(q.MaxWaitMillis)*time.Millisecond, 0), fetchWaitMax),
 		Committed: q.IsolationLevel == 1,
+	}
+	if allowed >= 0 {
+		read.MaxBytes = int32(min(int64(read.MaxBytes), allowed))
 	}
 	told := make([]fetchedPartition, len(asked))
 	at := planFetch(r, asked, told, read)

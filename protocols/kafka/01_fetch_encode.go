@@ -19,7 +19,7 @@ func (a *fetched) encode(o *outgoing, correlation int32) {
 	flexible := a.version >= fetchVersionFlexible
 	start, spliced := o.begin(correlation, flexible)
 	w := writer{outgoing: o, flexible: flexible}
-	w.int32(0) // throttle time
+	w.int32(a.restMs)
 	if a.version >= fetchVersionSessions {
 		w.int16(a.code)
 		w.int32(a.session)

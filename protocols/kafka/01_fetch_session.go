@@ -264,13 +264,18 @@ func (s *fetchSessions) done(x *fetchSession, told []fetchedPartition) (news []b
 		news[i] = p.tell(&told[i])
 	}
 	x.rotate(told, true)
+	s.unused(x)
+	return news
+}
+
+// unused gives a session back.
+func (s *fetchSessions) unused(x *fetchSession) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	x.busy, x.used = false, time.Now()
 	if s.byID[x.id] == x { // else it ended meanwhile, on another connection
 		x.at = s.idle.PushBack(x)
 	}
-	return news
 }
 
 // tell notes what a client is told of a partition, and says whether it is news: records, an error, another end or start.

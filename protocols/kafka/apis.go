@@ -38,6 +38,9 @@ const (
 	keyAlterReassignments   int16 = 45
 	keyListReassignments    int16 = 46
 	keyOffsetDelete         int16 = 47
+	keyDescribeQuotas       int16 = 48
+	keyAlterQuotas          int16 = 49
+	keyDescribeScram        int16 = 50
 	keyDescribeQuorum       int16 = 55
 	keyDescribeCluster      int16 = 60
 	keyDescribeProducers    int16 = 61
@@ -100,6 +103,9 @@ func newAPIs(s *Server) map[int16]*api {
 		{key: keyAlterReassignments, min: 0, max: 1, layout: alterReassignmentsLayout(), handle: on(alterReassignments)},
 		{key: keyListReassignments, min: 0, max: 0, layout: listReassignmentsLayout(), handle: on(listReassignments)},
 		{key: keyOffsetDelete, min: 0, max: 0, layout: offsetDeleteLayout(), handle: on(offsetDelete)},
+		{key: keyDescribeQuotas, min: 0, max: 1, layout: describeQuotasLayout(), handle: on(describeQuotas)},
+		{key: keyAlterQuotas, min: 0, max: 1, layout: alterQuotasLayout(), handle: on(alterQuotas)},
+		{key: keyDescribeScram, min: 0, max: 0, layout: describeScramLayout(), handle: on(describeScram)},
 		{key: keyDescribeQuorum, min: 0, max: 2, layout: describeQuorumLayout(), handle: on(describeQuorum)},
 		{key: keyDescribeCluster, min: 0, max: 2, layout: describeClusterLayout(), handle: on(describeCluster)},
 		{key: keyDescribeProducers, min: 0, max: 0, layout: describeProducersLayout(), handle: on(describeProducers)},

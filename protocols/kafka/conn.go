@@ -10,6 +10,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/tallymq/tallymq/engine/broker"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -32,11 +33,12 @@ type conn struct {
 	mu       sync.Mutex
 	changed  sync.Cond // on mu: anything below changed
 	closed   bool
-	handling bool    // a request that is not a Produce is being handled
-	writing  bool    // a goroutine is in write
-	slots    []*slot // requests whose responses did not leave, in order
-	pending  int64   // bytes of requests that are not answered
-	unsent   int     // fetch responses among the slots
+	handling bool      // a request that is not a Produce is being handled
+	writing  bool      // a goroutine is in write
+	slots    []*slot   // requests whose responses did not leave, in order
+	pending  int64     // bytes of requests that are not answered
+	unsent   int       // fetch responses among the slots
+	resting  time.Time // until then nothing is read
 }
 
 var errDraining = errors.New("the server is draining")
@@ -147,7 +149,7 @@ func (c *conn) busy() bool {
 	return c.handling || len(c.slots) > 0 || c.pending > 0
 }
 
-// room waits until the request before is handled and this one is within the connection's bounds, and charges it.
+// room waits until the request before is handled, the connection has rested and this one is within its bounds, and charges it.
 func (c *conn) room(size int64, key int16) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -156,8 +158,12 @@ func (c *conn) room(size int64, key int16) error {
 		key == keyFetch && c.unsent > 0) {
 		c.changed.Wait()
 	}
-	if c.closed {
+	c.restLocked()
+	switch {
+	case c.closed:
 		return errClosing
+	case c.draining.Load():
+		return errDraining
 	}
 	c.pending += size
 	return nil

@@ -67,6 +67,7 @@ const (
 	errGroupSubscribedToTopic      int16 = 86
 	errInvalidRecord               int16 = 87
 	errUnstableOffsetCommit        int16 = 88
+	errResourceNotFound            int16 = 91
 	errThrottlingQuotaExceeded     int16 = 89
 	errProducerFenced              int16 = 90
 	errUnknownTopicID              int16 = 100

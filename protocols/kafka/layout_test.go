@@ -46,6 +46,8 @@ func scramble(r *rand.Rand, v reflect.Value) {
 		v.SetBool(r.IntN(2) == 0)
 	case reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
 		v.SetInt(int64(r.Uint64()) >> (64 - v.Type().Bits()))
+	case reflect.Float64:
+		v.SetFloat(r.NormFloat64())
 	case reflect.Uint8:
 		v.SetUint(uint64(r.IntN(256)))
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tallymq/tallymq/engine/broker"
+	"github.com/tallymq/tallymq/protocols/kafka/quota"
 )
 
 // ErrServerClosed is what Serve returns after Shutdown or Close.
@@ -25,6 +26,7 @@ type Server struct {
 	frames   *budget
 	buffers  bufferPool
 	sessions *fetchSessions
+	meter    quota.Meter
 	quiet    complaints
 	stopping context.Context // ends when Shutdown or Close begins: long polls return
 	stop     context.CancelFunc
@@ -36,6 +38,7 @@ type Server struct {
 	refused  atomic.Int64
 	requests atomic.Int64
 	faults   atomic.Int64
+	rests    atomic.Int64
 
 	running sync.WaitGroup // one per connection
 
@@ -203,6 +206,7 @@ type Stats struct {
 	Faults        int64 // connections ended for what the peer sent
 	RequestBytes  int64 // of requests in flight, charged to NodeBytesMax
 	ResponseBytes int64 // fetched and not sent
+	Rests         int64 // times that a connection had to rest for a quota
 
 	FetchSessions          int
 	FetchSessionPartitions int // in all of them
@@ -217,7 +221,7 @@ func (s *Server) Stats() Stats {
 	return Stats{
 		FetchSessions: sessions, FetchSessionPartitions: partitions,
 		Connections: n, Accepted: s.accepted.Load(), Refused: s.refused.Load(), Requests: s.requests.Load(),
-		Faults: s.faults.Load(), RequestBytes: s.frames.held(), ResponseBytes: s.fetched.Load(),
+		Faults: s.faults.Load(), RequestBytes: s.frames.held(), ResponseBytes: s.fetched.Load(), Rests: s.rests.Load(),
 	}
 }
 

@@ -31,6 +31,7 @@ type Broker struct {
 	accepted  uint64
 	created   uint64
 	groups    map[string]*group
+	quotas    *broker.QuotaTable
 	appends   int
 	borrowed  int
 }
@@ -41,7 +42,7 @@ var _ broker.Broker = (*Broker)(nil)
 func New(address broker.Endpoint) *Broker {
 	return &Broker{
 		address: address, topics: map[string]*topic{}, byID: map[broker.TopicID]*topic{},
-		changed: make(chan struct{}), groups: map[string]*group{},
+		changed: make(chan struct{}), groups: map[string]*group{}, quotas: &broker.QuotaTable{},
 	}
 }
 
