@@ -36,6 +36,14 @@ var appendings = sync.Pool{New: func() any { return new(appending) }}
 // Append validates one batch and proposes it. Validation runs on the caller's
 // goroutine: a connection's batches stay in order, and connections validate side by side.
 func (e *Engine) Append(ctx context.Context, r *broker.Append) {
+	id, more := r.TransactionalID, r.More
+	e.append(ctx, r)
+	if id != "" && !more {
+		e.asks.end(id)
+	}
+}
+
+func (e *Engine) append(ctx context.Context, r *broker.Append) {
 	refuse := func(err error) {
 		r.Done(broker.AppendResult{BaseOffset: -1, LogStartOffset: -1, LogAppendTime: -1}, err)
 	}

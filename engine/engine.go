@@ -48,6 +48,7 @@ type Engine struct {
 	dispatch  *dispatch
 	leases    leases
 	commitIDs *commitIDs
+	asks      asks
 	ends      ends          // of transactions
 	run       uint64        // random: of this life of the node
 	sessions  atomic.Uint64 // of AMQP clients, ever
@@ -86,6 +87,7 @@ func New(o Options) (*Engine, error) {
 		replicas: map[broker.ShardID]*replica{}, leads: map[broker.ShardID]*lead{}, shifts: shifts{}, shifted: newBroadcast(), damaged: map[broker.ShardID]replicaStatus{},
 		views: newBroadcast(), clock: newWallClock(), peers: newPeers(o.Node), routes: newRoutes(), dispatch: newDispatch(), leases: leases{shards: map[broker.ShardID]*leaseSlot{}}, commitIDs: newCommitIDs(), run: randomRun(), ident: id, fatal: make(chan error, 1), compacting: make(chan struct{}, 1),
 	}
+	e.asks.e = e
 	e.view.Store(catalog.EmptyView())
 	return e, nil
 }

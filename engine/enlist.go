@@ -31,14 +31,19 @@ func (e *Engine) adding(id string, producer broker.ProducerID, epoch broker.Prod
 // add proposes it to the coordinator's shard; term 0: whoever leads there.
 func (e *Engine) add(ctx context.Context, coordinator broker.ShardID, term uint64, add *command.TxnAdd, op string) (*command.TxnAddResult, error) {
 	out, err := e.propose(ctx, coordinator, term, add.AppendTo(nil))
+	return added(out, err, add.Name, op)
+}
+
+// added is what a coordinator answers to an addition.
+func added(out []byte, err error, id, op string) (*command.TxnAddResult, error) {
 	if err != nil {
-		return nil, asUnavailable(err, op, transactional(add.Name)) // to add again what was added changes nothing
+		return nil, asUnavailable(err, op, transactional(id)) // to add again what was added changes nothing
 	}
 	r := new(command.TxnAddResult)
 	if err := r.Decode(out); err != nil {
-		return nil, broker.Errorf(broker.CodeInternal, op, transactional(add.Name), "%w", err)
+		return nil, broker.Errorf(broker.CodeInternal, op, transactional(id), "%w", err)
 	}
-	return r, refusal(r.Refusal, op, transactional(add.Name))
+	return r, refusal(r.Refusal, op, transactional(id))
 }
 
 // shardOf is where a participant lives; false if this node's catalog does not have it.
@@ -160,10 +165,22 @@ func (l *lead) appendTransactional(a *appending) {
 		return
 	}
 	l.enlists.wait(key, a)
-	if !l.e.spawn(func(context.Context) { l.enlist(key) }) {
-		delete(l.enlists.waiting, key)
+	if a.r.Implicit && a.r.TransactionalID != "" {
+		l.e.asks.join(a.r.TransactionalID, key.producer, a.cmd.ProducerEpoch, enlisting{l, key})
+		return
+	}
+	l.spawnEnlist(key)
+}
+
+// spawnEnlist has enlist run for what waits; the caller has the lock.
+func (l *lead) spawnEnlist(key enlistKey) {
+	if l.e.spawn(func(context.Context) { l.enlist(key) }) {
+		return
+	}
+	for _, a := range l.enlists.waiting[key] {
 		a.done(nil, broker.Refuse(broker.CodeShuttingDown, "append", a.r.Partition.String()))
 	}
+	delete(l.enlists.waiting, key)
 }
 
 func (l *lead) standing(a *appending) partition.Standing {
@@ -224,13 +241,18 @@ func (l *lead) enlistFor(a *appending) (txn.Number, error) {
 	}
 	if grant != nil {
 		actGrantLate.Pause(actWaitShort)
-		l.e.proposeAsync(l.ctx, l.shard, l.term, grant.AppendTo(nil), nil, func(out []byte, err error) {
-			if err := granted(out, err); err != nil && l.ctx.Err() == nil {
-				l.e.log.Warn("a grant was not taken", "partition", a.r.Partition, "err", err)
-			}
-		})
+		l.grant(grant, a.r.Partition)
 	}
 	return number, nil
+}
+
+// grant proposes a partition's grant: what is proposed behind it meets it.
+func (l *lead) grant(g *command.TxnGrant, p broker.Partition) {
+	l.e.proposeAsync(l.ctx, l.shard, l.term, g.AppendTo(nil), nil, func(out []byte, err error) {
+		if err := granted(out, err); err != nil && l.ctx.Err() == nil {
+			l.e.log.Warn("a grant was not taken", "partition", p, "err", err)
+		}
+	})
 }
 
 // enlistParticipant asks the coordinator on behalf of a client: under the second protocol version it adds the participant,

@@ -39,6 +39,9 @@ type Append struct {
 	// added to the transaction, and the transaction begun, by the append itself.
 	TransactionalID string
 	Implicit        bool
+	// More: the caller appends another batch right after this one, whatever becomes of this one. What batches need of others
+	// is asked for together.
+	More bool
 	// Deadline bounds the wait for a result; then Done gets CodeOutcomeUnknown.
 	Deadline time.Time
 	Done     func(AppendResult, error)

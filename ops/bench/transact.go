@@ -41,7 +41,7 @@ func (b *Bench) transact(ctx context.Context, g *client.Globals, records, partit
 	var wg sync.WaitGroup
 	for i := range b.Clients {
 		cl, err := g.Client(kgo.DefaultProduceTopic(b.Topic), kgo.ProducerBatchCompression(kgo.NoCompression()), kgo.ProducerLinger(0),
-			kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.TransactionalID("bench-"+unique()))
+			kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ManualFlushing(), kgo.TransactionalID("bench-"+unique()))
 		if err != nil {
 			return Result{}, err
 		}

@@ -113,6 +113,7 @@ func (p *produce) refuseAll(code int16) {
 }
 
 func (p *produce) append(q *kmsg.ProduceRequest, named map[string]map[int32]int) {
+	var held *broker.Append // until it is known whether another one follows
 	wait := time.Duration(q.TimeoutMillis) * time.Millisecond
 	deadline := time.Now().Add(min(max(wait, produceWaitMin), produceWaitMax))
 	for i := range q.Topics {
@@ -130,8 +131,12 @@ func (p *produce) append(q *kmsg.ProduceRequest, named map[string]map[int32]int)
 				p.set(out, broker.AppendResult{}, refusal)
 				continue
 			}
+			if held != nil {
+				held.More = true
+				p.request.server.broker.Append(p.request.ctx, held)
+			}
 			p.left.Add(1)
-			p.request.server.broker.Append(p.request.ctx, &broker.Append{
+			held = &broker.Append{
 				Client:    p.request.client,
 				Partition: broker.Partition{Topic: t.ID, Index: in.Partition},
 				Batch:     in.Records,
@@ -143,8 +148,11 @@ func (p *produce) append(q *kmsg.ProduceRequest, named map[string]map[int32]int)
 					p.set(out, res, err)
 					p.done()
 				},
-			})
+			}
 		}
+	}
+	if held != nil {
+		p.request.server.broker.Append(p.request.ctx, held)
 	}
 }
 

@@ -1,0 +1,97 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/tallymq/tallymq/engine/batch"
+	"github.com/tallymq/tallymq/engine/broker"
+)
+
+// produceTransactional appends one batch to each partition, as one request of the second protocol version does, and gives the results.
+func produceTransactional(e *Engine, p broker.TransactionalProducer, sequence int32, ps []broker.Partition) []error {
+	done := make(chan error, 1)
+	errs := make([]error, len(ps))
+	for i, at := range ps {
+		b := batch.NewBuilder()
+		b.ProducerID, b.ProducerEpoch, b.BaseSequence, b.Transactional = int64(p.Producer), int16(p.Epoch), sequence, true
+		b.Append(batch.Record{Value: []byte("v"), Timestamp: 1000})
+		e.Append(context.Background(), &broker.Append{Partition: at, Batch: b.Bytes(), TransactionalID: p.ID, Implicit: true, More: i < len(ps)-1,
+			Deadline: time.Now().Add(10 * time.Second), Done: func(_ broker.AppendResult, err error) { errs[i] = err; done <- nil }})
+	}
+	for range ps {
+		<-done
+	}
+	return errs
+}
+
+// The partitions of one request are made participants together, those on the coordinator's shard without a wait in between; a
+// producer that was fenced is told so at each, wherever it lives.
+func TestOneRequestAsksOnce(t *testing.T) {
+	ns := newTestCluster(t, 1)
+	e, ctx := ns[0].e, context.Background()
+	topic := createTopic(t, ns, "payments", 16)
+	ps := make([]broker.Partition, 16)
+	for i := range ps {
+		ps[i] = broker.Partition{Topic: topic.ID, Index: int32(i)}
+	}
+	p := broker.TransactionalProducer{ID: "teller", Protocol: broker.ProtocolV2}
+	identify := func() {
+		t.Helper()
+		eventually(t, "init", func() (err error) {
+			p.Producer, p.Epoch, err = e.InitTransactional(ctx, &broker.InitTransactional{ID: p.ID, Timeout: time.Minute, Producer: -1, Epoch: -1})
+			return err
+		})
+	}
+	identify()
+	entries := func() (n uint64) {
+		for _, r := range e.host.Replicas() {
+			n += r.Applied
+		}
+		return n
+	}
+	before := entries()
+	for i, err := range produceTransactional(e, p, 0, ps) {
+		if err != nil {
+			t.Fatalf("partition %d: %v", i, err)
+		}
+	}
+	// One by one it would be an addition and a batch each, 32 at least. Beside it, leaders have their ticks.
+	if n := entries() - before; n > 20 {
+		t.Errorf("%d entries for one request", n)
+	}
+	old := p
+	if _, epoch, err := e.EndTransaction(ctx, &broker.EndTransaction{TransactionalProducer: p, Commit: true}); err != nil {
+		t.Fatal(err)
+	} else {
+		p.Epoch = epoch
+	}
+	for i, at := range ps {
+		eventually(t, fmt.Sprintf("partition %d is read", i), func() error {
+			if got, err := readCommitted(ns, at); err != nil || len(got) != 1 {
+				return fmt.Errorf("read %v: %w", got, err)
+			}
+			return nil
+		})
+	}
+	zombie := p
+	identify()
+	for _, x := range []struct {
+		name     string
+		p        broker.TransactionalProducer
+		sequence int32
+	}{{"of the last transaction", old, 1}, {"of the last client", zombie, 0}} {
+		for i, err := range produceTransactional(e, x.p, x.sequence, ps) {
+			if broker.CodeOf(err) != broker.CodeProducerFenced {
+				t.Errorf("a producer %s at partition %d: %v", x.name, i, err)
+			}
+		}
+	}
+	for i, err := range produceTransactional(e, p, 0, ps) {
+		if err != nil {
+			t.Errorf("the new client at partition %d: %v", i, err)
+		}
+	}
+}
