@@ -15,6 +15,7 @@ const (
 	indexCacheBytesDefault = 32 << 20
 	scrubBytesDefault      = 8 << 20 // per second: a terabyte in a day and a half
 	scrubChunkBytes        = 1 << 20
+	scanAheadBytes         = 256 << 10 // one read for many small batches
 	recycledDefault        = 4
 	reserveSegmentsDefault = 2 // with direct writes only; a simulated disk has no wish to hold zeroes
 

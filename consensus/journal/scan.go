@@ -19,6 +19,8 @@ type scanner struct {
 	limit int64 // all below is durable; or the end of the file
 	tail  bool  // nothing is known to be durable but what a header claims
 	buf   []byte
+	ahead []byte // read in advance, from from on; empty: nothing
+	from  int64
 	// of the batch before
 	open, sequence uint64
 }
@@ -67,11 +69,11 @@ func (s *scanner) scan(offset int64, visit func(*found) error) (end int64, err e
 
 // batch reads the batch at offset. An error says why there is none.
 func (s *scanner) batch(offset int64, f *found) error {
-	s.grow(alignBytes)
-	if err := s.rd.readAt(s.buf[:alignBytes], offset); err != nil {
+	head, err := s.read(offset, alignBytes)
+	if err != nil {
 		return err
 	}
-	h, err := decodeHeader(s.buf[:alignBytes], s.rd.number, offset)
+	h, err := decodeHeader(head, s.rd.number, offset)
 	if err != nil {
 		return err
 	}
@@ -81,11 +83,11 @@ func (s *scanner) batch(offset int64, f *found) error {
 	if offset+h.padded() > s.limit {
 		return fmt.Errorf("batch of %d bytes at %d passes the end", h.length, offset)
 	}
-	s.grow(h.padded())
-	if err := s.rd.readAt(s.buf[:h.padded()], offset); err != nil {
+	whole, err := s.read(offset, h.padded())
+	if err != nil {
 		return err
 	}
-	if f.records, f.bad, err = decodeDirectory(&h, s.buf[:h.padded()]); err != nil {
+	if f.records, f.bad, err = decodeDirectory(&h, whole); err != nil {
 		return err
 	}
 	f.header = h
@@ -93,10 +95,21 @@ func (s *scanner) batch(offset int64, f *found) error {
 	return nil
 }
 
-func (s *scanner) grow(n int64) {
-	if int64(len(s.buf)) < n {
-		s.buf = make([]byte, n)
+// read gives n bytes from offset on, which are valid until the next read: from what was read in advance, if they lie there. A
+// part that cannot be read fails by itself, not what lies around it.
+func (s *scanner) read(offset, n int64) ([]byte, error) {
+	if at := offset - s.from; at >= 0 && at+n <= int64(len(s.ahead)) {
+		return s.ahead[at : at+n], nil
 	}
+	s.ahead = nil
+	if need := max(n, scanAheadBytes); int64(len(s.buf)) < need {
+		s.buf = make([]byte, need)
+	}
+	if size := min(scanAheadBytes, s.limit-offset); size > n && s.rd.readAt(s.buf[:size], offset) == nil {
+		s.ahead, s.from = s.buf[:size], offset
+		return s.ahead[:n], nil
+	}
+	return s.buf[:n], s.rd.readAt(s.buf[:n], offset)
 }
 
 // claimed finds the next header behind offset that claims the log was synced beyond offset; -1: none.
