@@ -20,10 +20,12 @@ type deliveries struct {
 
 	mu      sync.Mutex
 	running map[string]bool // ids; true: something was added since it looked last
+
+	taken acknowledging
 }
 
 func newDeliveries(l *lead) *deliveries {
-	return &deliveries{l: l, room: make(chan struct{}, deliveriesMax), running: map[string]bool{}}
+	return &deliveries{l: l, room: make(chan struct{}, deliveriesMax), running: map[string]bool{}, taken: newAcknowledging(l)}
 }
 
 // begin takes over what earlier leaders owe.
@@ -68,7 +70,7 @@ func (d *deliveries) run(name string) {
 		d.running[name] = false
 		d.mu.Unlock()
 		d.l.r.mu.RLock()
-		markers := d.l.r.txns.IDs().UndeliveredOf(name, coordinator.ParticipantsMax)
+		markers := d.l.r.txns.IDs().UndeliveredBut(name, coordinator.ParticipantsMax, d.taken.has)
 		d.l.r.mu.RUnlock()
 		if len(markers) > 0 {
 			if d.deliver(name, markers) {
@@ -120,7 +122,7 @@ func (d *deliveries) letters(markers []coordinator.Marker) (all []*letter, unkno
 	return all, unknown
 }
 
-// deliver sends each shard what concerns it, side by side, and acknowledges what was taken. It says whether that was all.
+// deliver sends each shard what concerns it, side by side, and notes what was taken. It says whether that was all.
 //
 // A crash between a participant's apply and the acknowledgement leaves the decision owed: the next leader delivers it
 // again, and the participant has taken it before.
@@ -137,32 +139,16 @@ func (d *deliveries) deliver(name string, markers []coordinator.Marker) (all boo
 		}()
 	}
 	wg.Wait()
+	d.l.maybeHandOver(actAcknowledgedOrphaned)
 	all = true
-	taken := map[txn.Number][]txn.Participant{}
-	var numbers []txn.Number
-	note := func(n txn.Number, ps []txn.Participant) {
-		if len(ps) == 0 {
-			return
-		}
-		if taken[n] == nil {
-			numbers = append(numbers, n)
-		}
-		taken[n] = append(taken[n], ps...)
-	}
 	for i, x := range letters {
-		note(x.decision.Number, results[i])
+		for _, p := range results[i] {
+			d.taken.add(coordinator.Marker{Name: name, Participant: p, Decision: x.decision})
+		}
 		all = all && len(results[i]) == len(x.participants)
 	}
 	for _, k := range d.gone(unknown) {
-		note(k.Decision.Number, []txn.Participant{k.Participant})
-	}
-	d.l.maybeHandOver(actAcknowledgedOrphaned)
-	for _, n := range numbers {
-		actAcknowledgedLate.Pause(actWaitShort)
-		c := command.TxnAcknowledge{Name: name, Number: uint64(n), Participants: transaction.Commands(taken[n])}
-		if _, ok := d.l.decide("acknowledge a decision", c.AppendTo(nil)); !ok {
-			all = false
-		}
+		d.taken.add(k)
 	}
 	return all && len(unknown) == 0
 }

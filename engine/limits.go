@@ -113,6 +113,10 @@ const (
 	deliverPauseMin = 20 * time.Millisecond
 	deliverPauseMax = time.Second
 
+	// acknowledgeEvery is how long a coordinator gathers acknowledgements: nobody waits for one, and a decision that is not
+	// acknowledged is one of the eight that an id may have.
+	acknowledgeEvery = 10 * time.Millisecond
+
 	// commitTellsFirst is how long the leader leaves a decision about queues to the node that committed, which tells it to
 	// their shards itself.
 	commitTellsFirst = 500 * time.Millisecond

@@ -38,6 +38,11 @@ func (m *Machine) Undelivered(after string, max int) []Marker {
 
 // UndeliveredOf are the markers to send of one id.
 func (m *Machine) UndeliveredOf(name string, max int) []Marker {
+	return m.UndeliveredBut(name, max, func(Marker) bool { return false })
+}
+
+// UndeliveredBut are UndeliveredOf as they will be when those that are taken are acknowledged.
+func (m *Machine) UndeliveredBut(name string, max int, taken func(Marker) bool) []Marker {
 	p := m.producers[name]
 	if p == nil || len(p.outbox) == 0 {
 		return nil
@@ -49,9 +54,9 @@ func (m *Machine) UndeliveredOf(name string, max int) []Marker {
 			if len(all) == max {
 				return all
 			}
-			if !told[q] {
+			if k := (Marker{name, q, o.Decision}); !told[q] && !taken(k) {
 				told[q] = true
-				all = append(all, Marker{name, q, o.Decision})
+				all = append(all, k)
 			}
 		}
 	}

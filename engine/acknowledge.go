@@ -1,0 +1,81 @@
+package engine
+
+import (
+	"context"
+	"sync"
+
+	"github.com/tallymq/tallymq/engine/command"
+	"github.com/tallymq/tallymq/engine/transaction"
+	"github.com/tallymq/tallymq/txn/coordinator"
+)
+
+// acknowledging are the decisions that participants have taken, and of which the coordinator's state does not know yet: it is told
+// of many at once, since nobody waits for it. They are not delivered again meanwhile.
+type acknowledging struct {
+	l *lead
+
+	mu      sync.Mutex
+	markers map[coordinator.Marker]struct{}
+	due     []coordinator.Marker // of these, those that the coordinator is not being told of yet
+}
+
+func newAcknowledging(l *lead) acknowledging {
+	return acknowledging{l: l, markers: map[coordinator.Marker]struct{}{}}
+}
+
+// has says that a decision was taken.
+func (x *acknowledging) has(k coordinator.Marker) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	_, ok := x.markers[k]
+	return ok
+}
+
+// add notes one that was taken.
+func (x *acknowledging) add(k coordinator.Marker) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if _, again := x.markers[k]; again {
+		return
+	}
+	x.markers[k] = struct{}{}
+	if x.due = append(x.due, k); len(x.due) == 1 {
+		x.l.e.spawn(x.flush) // else the node ends, and the next leader delivers it again
+	}
+}
+
+// flush tells the coordinator of all that are there after a while.
+func (x *acknowledging) flush(context.Context) {
+	sleep(x.l.ctx, acknowledgeEvery)
+	actAcknowledgedLate.Pause(actWaitShort)
+	x.mu.Lock()
+	due := x.due
+	x.due = nil
+	x.mu.Unlock()
+	for len(due) > 0 { // those of one decision came together
+		n := 1
+		for n < len(due) && due[n].Name == due[0].Name && due[n].Decision == due[0].Decision {
+			n++
+		}
+		ks := due[:n]
+		c := command.TxnAcknowledge{Name: ks[0].Name, Number: uint64(ks[0].Decision.Number)}
+		for _, k := range ks {
+			c.Participants = append(c.Participants, transaction.Command(k.Participant))
+		}
+		x.l.e.proposeAsync(x.l.ctx, x.l.shard, x.l.term, c.AppendTo(nil), nil, func(_ []byte, err error) { x.told(ks, err) })
+		due = due[n:]
+	}
+}
+
+// told forgets what the coordinator knows by now; what it was not told is delivered again.
+func (x *acknowledging) told(ks []coordinator.Marker, err error) {
+	x.mu.Lock()
+	for _, k := range ks {
+		delete(x.markers, k)
+	}
+	x.mu.Unlock()
+	if err != nil && x.l.ctx.Err() == nil {
+		x.l.e.log.Warn("an acknowledgement was not applied, the decision is delivered again", "id", ks[0].Name, "err", err)
+		x.l.deliveries.owe(ks[0].Name)
+	}
+}
