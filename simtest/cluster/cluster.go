@@ -194,6 +194,9 @@ func (c *Cluster) Node(name string) *node.Node {
 	return c.nodes[name]
 }
 
+// RequestBytesMax is what nodes take in one request: what clients were cut off from for long must come in several.
+const RequestBytesMax = 1 << 20
+
 // config is small in every limit, so that what is rare elsewhere is common here.
 func (c *Cluster) config(name string) *config.Config {
 	cfg := &config.Config{
@@ -201,7 +204,7 @@ func (c *Cluster) config(name string) *config.Config {
 		RetentionCheckInterval: 10 * time.Second, CompactionCheckInterval: 2 * time.Second, OffsetsRetention: time.Hour, ProducerIDExpiry: time.Hour,
 		GroupInitialRebalanceDelay: time.Second, ConsumerLease: 6 * time.Second,
 		SegmentBytes: 1 << 20, JournalCacheBytes: 1 << 20, RowCacheBytes: 1 << 20, MemtableBytes: 1 << 20,
-		ReserveBytes: 1 << 20, MaxRequestBytes: 1 << 20, InflightBytes: 4 << 20, ReadingBytes: 4 << 20,
+		ReserveBytes: 1 << 20, MaxRequestBytes: RequestBytesMax, InflightBytes: 4 << 20, ReadingBytes: 4 << 20,
 		SnapshotBytes: 4 << 20, LogKeepBytes: 8 << 20, ScrubBytesPerSec: 1 << 20,
 		MaxConnections: 100, ConnectionMaxIdle: 10 * time.Minute, RTT: 20 * time.Millisecond, ShutdownTime: 10 * time.Second,
 		AdminListen: name + ":8080", LogLevel: "info", LogFormat: "text",

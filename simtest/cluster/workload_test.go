@@ -76,7 +76,7 @@ func place(t string, p int32) string { return t + "/" + strconv.Itoa(int(p)) }
 // options are what all clients have in common.
 func (l *workload) options(p *simtest.Process, more ...kgo.Opt) []kgo.Opt {
 	return append([]kgo.Opt{
-		kgo.SeedBrokers(l.c.Seeds()...), kgo.Dialer(p.Host.Dial), kgo.ClientID(p.Name()),
+		kgo.BrokerMaxWriteBytes(RequestBytesMax), kgo.SeedBrokers(l.c.Seeds()...), kgo.Dialer(p.Host.Dial), kgo.ClientID(p.Name()),
 		kgo.RetryBackoffFn(func(int) time.Duration { return 100 * time.Millisecond }), kgo.UnknownTopicRetries(-1),
 		kgo.RequestTimeoutOverhead(3 * time.Second), kgo.DialTimeout(3 * time.Second), kgo.MetadataMinAge(100 * time.Millisecond),
 	}, more...)

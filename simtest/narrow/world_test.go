@@ -111,7 +111,7 @@ func (x *narrow) begin(name string, f func(p *simtest.Process, cl *kgo.Client) e
 	x.mu.Unlock()
 	return p, p.Start(func() error {
 		cl, err := kgo.NewClient(append([]kgo.Opt{
-			kgo.SeedBrokers(x.c.Seeds()...), kgo.Dialer(p.Host.Dial), kgo.ClientID(p.Name()),
+			kgo.BrokerMaxWriteBytes(cluster.RequestBytesMax), kgo.SeedBrokers(x.c.Seeds()...), kgo.Dialer(p.Host.Dial), kgo.ClientID(p.Name()),
 			kgo.RetryBackoffFn(func(int) time.Duration { return 100 * time.Millisecond }), kgo.UnknownTopicRetries(-1),
 			kgo.RequestTimeoutOverhead(3 * time.Second), kgo.DialTimeout(3 * time.Second), kgo.MetadataMinAge(100 * time.Millisecond),
 		}, opts...)...)
