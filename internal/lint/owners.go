@@ -28,7 +28,7 @@ var owners = []owner{
 	{dependency: "github.com/cockroachdb/errors/oserror", by: []string{"engine/...", "consensus/...", "ops/...", "simtest/..."}, instead: "io/fs's errors"},
 	{dependency: "github.com/cockroachdb/pebble/v2/...", by: []string{"engine/..."}, testsBy: []string{"simtest/..."}, instead: "the engine's rows"},
 
-	{dependency: "github.com/twmb/franz-go/pkg/kmsg/...", by: []string{"protocols/kafka/...", "ops/bench/...", "ops/crash"}, tests: true, instead: "engine/broker's records"},
+	{dependency: "github.com/twmb/franz-go/pkg/kmsg/...", by: []string{"protocols/kafka/...", "ops/bench/...", "ops/crash", "ops/errortable", "ops/wire"}, tests: true, instead: "engine/broker's records"},
 	{dependency: "github.com/twmb/franz-go/...", by: []string{"ops/...", "simtest/..."}, tests: true, instead: "engine/broker; clients are for tests and tools"},
 	{dependency: "github.com/rabbitmq/amqp091-go", by: []string{"ops/...", "simtest/..."}, tests: true, instead: "engine/broker; clients are for tests and tools"},
 

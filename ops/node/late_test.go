@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/tallymq/tallymq/engine/batch"
+	"github.com/tallymq/tallymq/ops/wire"
 )
 
 // versions are those of the requests that a transactional client of one protocol version sends.
@@ -29,7 +30,7 @@ var (
 )
 
 // paths are the connections over which a transactional client speaks to the nodes that concern it.
-type paths struct{ coordinator, group, leader *wire }
+type paths struct{ coordinator, group, leader *wire.Conn }
 
 // teller is a transactional client that writes to partition 0 of a topic of its own and commits an offset of it for a group.
 type teller struct {
@@ -48,7 +49,7 @@ func (c *teller) coordinatorOf(kind int8) (address string) {
 	eventually(c.x.t, "find the coordinator", func() error {
 		q := kmsg.NewPtrFindCoordinatorRequest()
 		q.CoordinatorKey, q.CoordinatorType = c.name, kind
-		resp, err := dialWire(c.x.t, c.x.seeds()[0]).ask(3, q)
+		resp, err := dialWire(c.x.t, c.x.seeds()[0]).Ask(3, q)
 		if err != nil {
 			return err
 		}
@@ -64,7 +65,7 @@ func (c *teller) leaderAddress() (address string) {
 	eventually(c.x.t, "find the leader", func() error {
 		q := kmsg.NewPtrMetadataRequest()
 		q.Topics = []kmsg.MetadataRequestTopic{{Topic: kmsg.StringPtr(c.name)}}
-		resp, err := dialWire(c.x.t, c.x.seeds()[0]).ask(9, q)
+		resp, err := dialWire(c.x.t, c.x.seeds()[0]).Ask(9, q)
 		if err != nil {
 			return err
 		}
@@ -106,7 +107,7 @@ func (c *teller) begin() {
 	c.must("init", func(p *paths) (int16, error) {
 		q := kmsg.NewPtrInitProducerIDRequest()
 		q.TransactionalID, q.TransactionTimeoutMillis, q.ProducerID, q.ProducerEpoch = &c.name, 60_000, -1, -1
-		resp, err := p.coordinator.ask(c.v.initialise, q)
+		resp, err := p.coordinator.Ask(c.v.initialise, q)
 		if err != nil {
 			return 0, err
 		}
@@ -124,7 +125,7 @@ func (c *teller) addPartitions(partition int32) func(*paths) (int16, error) {
 		q := kmsg.NewPtrAddPartitionsToTxnRequest()
 		q.TransactionalID, q.ProducerID, q.ProducerEpoch = c.name, c.producer, epoch
 		q.Topics = []kmsg.AddPartitionsToTxnRequestTopic{{Topic: c.name, Partitions: []int32{partition}}}
-		resp, err := p.coordinator.ask(c.v.addPartitions, q)
+		resp, err := p.coordinator.Ask(c.v.addPartitions, q)
 		if err != nil {
 			return 0, err
 		}
@@ -137,7 +138,7 @@ func (c *teller) addGroup() func(*paths) (int16, error) {
 	return func(p *paths) (int16, error) {
 		q := kmsg.NewPtrAddOffsetsToTxnRequest()
 		q.TransactionalID, q.ProducerID, q.ProducerEpoch, q.Group = c.name, c.producer, epoch, c.name
-		resp, err := p.coordinator.ask(c.v.addGroup, q)
+		resp, err := p.coordinator.Ask(c.v.addGroup, q)
 		if err != nil {
 			return 0, err
 		}
@@ -153,7 +154,7 @@ func (c *teller) offer(offset int64) func(*paths) (int16, error) {
 		part := kmsg.NewTxnOffsetCommitRequestTopicPartition()
 		part.Offset, part.LeaderEpoch = offset, -1
 		q.Topics = []kmsg.TxnOffsetCommitRequestTopic{{Topic: c.name, Partitions: []kmsg.TxnOffsetCommitRequestTopicPartition{part}}}
-		resp, err := p.group.ask(c.v.offerOffsets, q)
+		resp, err := p.group.Ask(c.v.offerOffsets, q)
 		if err != nil {
 			return 0, err
 		}
@@ -166,7 +167,7 @@ func (c *teller) end(commit bool) func(*paths) (int16, error) {
 	return func(p *paths) (int16, error) {
 		q := kmsg.NewPtrEndTxnRequest()
 		q.TransactionalID, q.ProducerID, q.ProducerEpoch, q.Commit = c.name, c.producer, epoch, commit
-		resp, err := p.coordinator.ask(c.v.end, q)
+		resp, err := p.coordinator.Ask(c.v.end, q)
 		if err != nil {
 			return 0, err
 		}
@@ -188,7 +189,7 @@ func (c *teller) produce(value string) func(*paths) (int16, error) {
 		q := kmsg.NewPtrProduceRequest()
 		q.TransactionID, q.Acks, q.TimeoutMillis = &c.name, -1, 10_000
 		q.Topics = []kmsg.ProduceRequestTopic{{Topic: c.name, Partitions: []kmsg.ProduceRequestTopicPartition{{Records: records}}}}
-		resp, err := p.leader.ask(c.v.produce, q)
+		resp, err := p.leader.Ask(c.v.produce, q)
 		if err != nil {
 			return 0, err
 		}
@@ -203,7 +204,7 @@ func (c *teller) markers(commit bool) func(*paths) (int16, error) {
 		q := kmsg.NewPtrWriteTxnMarkersRequest()
 		q.Markers = []kmsg.WriteTxnMarkersRequestMarker{{ProducerID: c.producer, ProducerEpoch: epoch, Committed: commit,
 			Topics: []kmsg.WriteTxnMarkersRequestMarkerTopic{{Topic: c.name, Partitions: []int32{0}}}}}
-		resp, err := p.leader.ask(c.v.markers, q)
+		resp, err := p.leader.Ask(c.v.markers, q)
 		if err != nil {
 			return 0, err
 		}
@@ -284,7 +285,7 @@ func comesLate(x *transacted, v versions, where string, late func(*teller) func(
 		leaderElsewhere := slices.DeleteFunc(slices.Clone(x.seeds()), func(a string) bool { return a == c.leaderAddress() })
 		older = &paths{dialWire(x.t, elsewhere[0]), dialWire(x.t, groupElsewhere[0]), dialWire(x.t, leaderElsewhere[0])}
 	case "after a leader change":
-		connected := map[string]*wire{} // before they lead
+		connected := map[string]*wire.Conn{} // before they lead
 		for _, a := range x.seeds() {
 			connected[a] = dialWire(x.t, a)
 		}
@@ -297,7 +298,7 @@ func comesLate(x *transacted, v versions, where string, late func(*teller) func(
 			move()
 		}
 		c.now = c.find()
-		at := func(find func() string) *wire { // each its own, as a request may end it
+		at := func(find func() string) *wire.Conn { // each its own, as a request may end it
 			a := find()
 			w := connected[a]
 			delete(connected, a)

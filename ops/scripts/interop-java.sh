@@ -86,6 +86,39 @@ check "kafka-topics --delete" topics --delete --topic tools
 check "Java's admin client" "${java[@]}" Administer "$seeds" "$nodes"
 check "Java in transactions" "${java[@]}" Transfer "$seeds"
 
+# The errors of transactional requests, version by version, beside a broker of Kafka's own.
+errors_beside_kafka() {
+	local kafka=$work/kafka ports
+	mapfile -t ports < <(/usr/bin/python3 -c 'import socket
+s=[socket.create_server(("127.0.0.1",0)) for _ in range(2)]
+for x in s: print(x.getsockname()[1])')
+	mkdir -p "$kafka"
+	cat >"$kafka/server.properties" <<P
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:${ports[1]}
+listeners=PLAINTEXT://127.0.0.1:${ports[0]},CONTROLLER://127.0.0.1:${ports[1]}
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+log.dirs=$kafka/data
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.num.partitions=4
+transaction.state.log.min.isr=1
+group.initial.rebalance.delay.ms=0
+P
+	java -cp "$cache/libs/*" kafka.tools.StorageTool format -t MkU3OEVBNTcwNTJENDM2Qg -c "$kafka/server.properties"
+	java -Xmx512m -cp "$cache/libs/*" kafka.Kafka "$kafka/server.properties" >"$kafka/log" 2>&1 &
+	pids+=($!)
+	for _ in $(seq 60); do
+		(exec 3<>"/dev/tcp/127.0.0.1/${ports[0]}") 2>/dev/null && break
+		sleep 1
+	done
+	(cd "$here/.." && go run ./ops/errortable -bootstrap "$seeds" -peer "127.0.0.1:${ports[0]}")
+}
+[ "$nodes" != 1 ] || check "errors beside Kafka 4.1" errors_beside_kafka
+
 # Streams: a word count that is killed three times while words come in.
 count() { "${java[@]}" WordCount "$seeds" words "$@"; }
 "$bin" topic create -b "$seeds" words -p 2 >/dev/null
