@@ -19,7 +19,7 @@ import (
 
 // Bench is the bench command.
 type Bench struct {
-	Work       []string          `arg:"" optional:"" help:"What to measure: produce, single, single64, consume; transactions of 1, 10 or 100 records over all partitions (txn1, txn10, txn100) or one (txn1-one, ...), and read-process-write: of these, transactions are counted. Default: the first four."`
+	Work       []string          `arg:"" optional:"" help:"What to measure: produce, single, single64, consume; transactions of 1, 10 or 100 records over all partitions (txn1, txn10, txn100), one (txn1-one, ...), or all of a topic on one shard with their coordinator (txn1-shard, ...); the same records without a transaction (plain1, plain1-one, plain1-shard, ...); and read-process-write: of these, transactions, or rounds, are counted. Default: the first four."`
 	Topic      string            `default:"tallymq-bench" help:"Topic to use; it is made if it is not there."`
 	Partitions int32             `default:"8" help:"Partitions of a topic that is made."`
 	Replicas   int16             `default:"-1" help:"Replication factor of a topic that is made; -1: the cluster's."`
@@ -72,11 +72,11 @@ func (b *Bench) Run(g *client.Globals) error {
 		case readProcessWrite:
 			r, err = b.process(ctx, g)
 		default:
-			t, known := transactions[w]
+			x, known := rounds[w]
 			if !known {
 				return fmt.Errorf("work %q: see --help", w)
 			}
-			r, err = b.transact(ctx, g, t.records, t.partitions)
+			r, err = b.transact(ctx, g, x)
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", w, err)
@@ -89,18 +89,23 @@ func (b *Bench) Run(g *client.Globals) error {
 }
 
 func (b *Bench) prepare(ctx context.Context, g *client.Globals) error {
+	return b.create(ctx, g, b.Topic, b.Config)
+}
+
+// create makes a topic, if it is not there.
+func (b *Bench) create(ctx context.Context, g *client.Globals, topic string, config map[string]string) error {
 	adm, done, err := g.Admin()
 	if err != nil {
 		return err
 	}
 	defer done()
 	configs := map[string]*string{}
-	for k, v := range b.Config {
+	for k, v := range config {
 		configs[k] = &v
 	}
-	_, err = adm.CreateTopic(ctx, b.Partitions, b.Replicas, configs, b.Topic)
+	_, err = adm.CreateTopic(ctx, b.Partitions, b.Replicas, configs, topic)
 	if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
-		return fmt.Errorf("create topic %s: %w", b.Topic, err)
+		return fmt.Errorf("create topic %s: %w", topic, err)
 	}
 	return nil
 }

@@ -13,10 +13,30 @@ import (
 	"github.com/tallymq/tallymq/ops/client"
 )
 
-// transactions are the works that count transactions: how many records each has, and over how many partitions they go (0: all).
-var transactions = map[string]struct{ records, partitions int }{
-	"txn1": {1, 0}, "txn10": {10, 0}, "txn100": {100, 0}, "txn1-one": {1, 1}, "txn10-one": {10, 1}, "txn100-one": {100, 1},
+// round is what a client sends together, and waits for: in a transaction, or plainly, to see what the transaction costs.
+type round struct {
+	records int
+	plain   bool
+	one     bool // each client has one partition; else the records go over all
+	shard   bool // all partitions are on one shard, with what coordinates the transaction
 }
+
+// rounds are the works that count them.
+var rounds = func() map[string]round {
+	m := map[string]round{}
+	for _, n := range []int{1, 10, 100} {
+		for _, plain := range []bool{false, true} {
+			name := map[bool]string{false: "txn", true: "plain"}[plain]
+			m[fmt.Sprintf("%s%d", name, n)] = round{records: n, plain: plain}
+			m[fmt.Sprintf("%s%d-one", name, n)] = round{records: n, plain: plain, one: true}
+			m[fmt.Sprintf("%s%d-shard", name, n)] = round{records: n, plain: plain, shard: true}
+		}
+	}
+	return m
+}()
+
+// colocation is what tally.colocate says for the works on one shard: names that begin with it and -- live there.
+const colocation = "bench"
 
 const (
 	// readProcessWrite is the work in which a transaction has what one poll gave, at most readProcessRecords, and its offsets.
@@ -30,18 +50,29 @@ func unique() string {
 	return hex.EncodeToString(b[:])
 }
 
-// transact measures transactions of some records: from the begin to the answer that it is committed.
-func (b *Bench) transact(ctx context.Context, g *client.Globals, records, partitions int) (Result, error) {
-	if partitions == 0 {
-		partitions = int(b.Partitions)
+// transact measures rounds: from the begin to the answer that it is committed, or that all is written.
+func (b *Bench) transact(ctx context.Context, g *client.Globals, x round) (Result, error) {
+	topic, partitions := b.Topic, int(b.Partitions)
+	if x.one {
+		partitions = 1
+	}
+	if x.shard {
+		topic += "-shard"
+		if err := b.create(ctx, g, topic, map[string]string{"tally.colocate": colocation}); err != nil {
+			return Result{}, err
+		}
 	}
 	c, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var m meter
 	var wg sync.WaitGroup
 	for i := range b.Clients {
-		cl, err := g.Client(kgo.DefaultProduceTopic(b.Topic), kgo.ProducerBatchCompression(kgo.NoCompression()), kgo.ProducerLinger(0),
-			kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ManualFlushing(), kgo.TransactionalID("bench-"+unique()))
+		opts := []kgo.Opt{kgo.DefaultProduceTopic(topic), kgo.ProducerBatchCompression(kgo.NoCompression()), kgo.ProducerLinger(0),
+			kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ManualFlushing()}
+		if !x.plain {
+			opts = append(opts, kgo.TransactionalID(colocation+"--"+unique()))
+		}
+		cl, err := g.Client(opts...)
 		if err != nil {
 			return Result{}, err
 		}
@@ -50,19 +81,12 @@ func (b *Bench) transact(ctx context.Context, g *client.Globals, records, partit
 		wg.Go(func() {
 			for n := i; c.Err() == nil; {
 				began := time.Now()
-				err := cl.BeginTransaction()
-				for range records {
-					cl.Produce(c, &kgo.Record{Value: value, Partition: int32(n % partitions)}, nil)
+				err := x.send(c, cl, func() *kgo.Record {
 					n++
-				}
-				if err == nil {
-					err = cl.Flush(c)
-				}
-				if err == nil {
-					err = cl.EndTransaction(c, kgo.TryCommit)
-				}
+					return &kgo.Record{Value: value, Partition: int32((n - 1) % partitions)}
+				})
 				m.add(time.Since(began), err)
-				if partitions == 1 {
+				if x.one {
 					n = i // each client has its partition
 				}
 			}
@@ -71,8 +95,28 @@ func (b *Bench) transact(ctx context.Context, g *client.Globals, records, partit
 	r := b.run(ctx, g, &m, b.Clients)
 	cancel()
 	wg.Wait()
-	r.Size *= records
+	r.Size *= x.records
 	return r, nil
+}
+
+// send is one round.
+func (x round) send(ctx context.Context, cl *kgo.Client, next func() *kgo.Record) error {
+	if !x.plain {
+		if err := cl.BeginTransaction(); err != nil {
+			return err
+		}
+	}
+	var written kgo.FirstErrPromise
+	for range x.records {
+		cl.Produce(ctx, next(), written.Promise())
+	}
+	if err := cl.Flush(ctx); err != nil {
+		return err
+	}
+	if err := written.Err(); err != nil || x.plain {
+		return err
+	}
+	return cl.EndTransaction(ctx, kgo.TryCommit)
 }
 
 // process measures transactions that read what is in the topic, write as much to another, and commit the offsets.

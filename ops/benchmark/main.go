@@ -32,6 +32,7 @@ type target struct {
 	name  string
 	start func(dir string) (bootstrap []string, stop func(), err error)
 	topic []string // extra flags for the topic
+	kafka bool
 }
 
 func main() {
@@ -60,7 +61,9 @@ func main() {
 // consumeCold is consume after the page cache was emptied.
 const consumeCold = "consume-cold"
 
-var works = []string{"produce", "single", "single64", "consume", consumeCold, "txn1-one", "txn10-one", "txn100-one", "txn1", "txn10", "txn100", "read-process-write"}
+var works = []string{"produce", "single", "single64", "consume", consumeCold, "plain1-one", "txn1-one", "plain10-one", "txn10-one", "plain100-one", "txn100-one",
+	"plain1-shard", "txn1-shard", "plain10-shard", "txn10-shard", "plain100-shard", "txn100-shard",
+	"plain1", "txn1", "plain10", "txn10", "plain100", "txn100", "read-process-write"}
 
 func run(o options) error {
 	if o.dir == "" {
@@ -115,6 +118,9 @@ func measure(o options, t target, note func(string, bench.Result)) error {
 	}
 	defer stop()
 	for _, w := range works {
+		if t.kafka && strings.HasSuffix(w, "-shard") {
+			continue // a partition of Kafka's is a shard of its own
+		}
 		command := w
 		if w == consumeCold {
 			command = "consume"
@@ -181,7 +187,7 @@ func report(all map[string]map[string][]bench.Result) {
 	rate := func(r bench.Result) float64 { return r.Rate }
 	p50 := func(r bench.Result) float64 { return r.P50ms }
 	fmt.Println("\nmedians over the rounds, and ratios to tallymq of the same size (above 1: tallymq has the greater figure)")
-	fmt.Printf("%-12s %-16s %12s %10s %12s %12s\n", "work", "target", "per s", "p50 ms", "rate ratio", "p50 ratio")
+	fmt.Printf("%-14s %-16s %12s %10s %12s %12s\n", "work", "target", "per s", "p50 ms", "rate ratio", "p50 ratio")
 	for _, w := range works {
 		for _, name := range []string{"tallymq-3", "kafka-3", "kafka-3-flushed", "raw-3", "tallymq-1", "raw-1"} {
 			r := median(name, w, rate)
@@ -196,7 +202,16 @@ func report(all map[string]map[string][]bench.Result) {
 			if l := median(name, w, p50); l > 0 {
 				p50Ratio = fmt.Sprintf("%.2f", median(own, w, p50)/l)
 			}
-			fmt.Printf("%-12s %-16s %12.0f %10.2f %12.2f %12s\n", w, name, r, median(name, w, p50), median(own, w, rate)/r, p50Ratio)
+			fmt.Printf("%-14s %-16s %12.0f %10.2f %12.2f %12s\n", w, name, r, median(name, w, p50), median(own, w, rate)/r, p50Ratio)
+		}
+	}
+	fmt.Println("\nmedian latency of a transaction, over that of the same records written plainly and waited for")
+	for _, w := range works {
+		n, isTransaction := strings.CutPrefix(w, "txn")
+		for _, name := range []string{"tallymq-3", "kafka-3", "kafka-3-flushed", "tallymq-1"} {
+			if plain := median(name, "plain"+n, p50); isTransaction && plain > 0 {
+				fmt.Printf("%-14s %-16s %12.2f\n", w, name, median(name, w, p50)/plain)
+			}
 		}
 	}
 }

@@ -43,7 +43,7 @@ const kafkaWarmup = 30 * time.Second
 
 // kafka is three KRaft brokers, each broker and controller.
 func kafka(o options, name string, topic []string) target {
-	return target{name: name, topic: topic, start: func(dir string) ([]string, func(), error) {
+	return target{name: name, topic: topic, kafka: true, start: func(dir string) ([]string, func(), error) {
 		var voters, bootstrap []string
 		var ports [][2]string
 		for i := range 3 {
