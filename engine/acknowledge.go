@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/tallymq/tallymq/engine/command"
 	"github.com/tallymq/tallymq/engine/transaction"
@@ -17,10 +18,12 @@ type acknowledging struct {
 	mu      sync.Mutex
 	markers map[coordinator.Marker]struct{}
 	due     []coordinator.Marker // of these, those that the coordinator is not being told of yet
+	full    chan struct{}        // capacity 1: an id has so many decisions that it is to be told now
+	settled *broadcast           // after each answer of the coordinator
 }
 
 func newAcknowledging(l *lead) acknowledging {
-	return acknowledging{l: l, markers: map[coordinator.Marker]struct{}{}}
+	return acknowledging{l: l, markers: map[coordinator.Marker]struct{}{}, full: make(chan struct{}, 1), settled: newBroadcast()}
 }
 
 // has says that a decision was taken.
@@ -39,14 +42,29 @@ func (x *acknowledging) add(k coordinator.Marker) {
 		return
 	}
 	x.markers[k] = struct{}{}
+	for _, o := range x.due {
+		if o.Name == k.Name && o.Decision.Number != k.Decision.Number { // a quick producer: it may owe few (coordinator.DecisionsMax)
+			select {
+			case x.full <- struct{}{}:
+			default:
+			}
+			break
+		}
+	}
 	if x.due = append(x.due, k); len(x.due) == 1 {
 		x.l.e.spawn(x.flush) // else the node ends, and the next leader delivers it again
 	}
 }
 
-// flush tells the coordinator of all that are there after a while.
+// flush tells the coordinator of all that are there, after a while, or when one id has two decisions.
 func (x *acknowledging) flush(context.Context) {
-	sleep(x.l.ctx, acknowledgeEvery)
+	t := time.NewTimer(acknowledgeEvery)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-x.full:
+	case <-x.l.ctx.Done():
+	}
 	actAcknowledgedLate.Pause(actWaitShort)
 	x.mu.Lock()
 	due := x.due
@@ -74,8 +92,31 @@ func (x *acknowledging) told(ks []coordinator.Marker, err error) {
 		delete(x.markers, k)
 	}
 	x.mu.Unlock()
+	x.settled.fire()
 	if err != nil && x.l.ctx.Err() == nil {
 		x.l.e.log.Warn("an acknowledgement was not applied, the decision is delivered again", "id", ks[0].Name, "err", err)
 		x.l.deliveries.owe(ks[0].Name)
+	}
+}
+
+// slack waits, but not for long, until an id owes so few decisions that its next transaction will not be refused for them.
+func (x *acknowledging) slack(ctx context.Context, name string) {
+	c, cancel := context.WithTimeout(ctx, owedWait)
+	defer cancel()
+	for {
+		next := x.settled.next()
+		x.l.r.mu.RLock()
+		owed := x.l.r.txns.IDs().Owed(name)
+		x.l.r.mu.RUnlock()
+		if owed <= coordinator.DecisionsMax-owedSlack {
+			return
+		}
+		select {
+		case <-next:
+		case <-x.l.ctx.Done():
+			return
+		case <-c.Done():
+			return
+		}
 	}
 }

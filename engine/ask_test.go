@@ -95,3 +95,30 @@ func TestOneRequestAsksOnce(t *testing.T) {
 		}
 	}
 }
+
+// A producer whose transactions follow each other at once is never told to wait for acknowledgements, however long those are gathered.
+func TestQuickProducerIsNotHeldUp(t *testing.T) {
+	ns := newTestCluster(t, 1)
+	e, ctx := ns[0].e, context.Background()
+	topic := createTopic(t, ns, "payments", 8)
+	ps := make([]broker.Partition, 8)
+	for i := range ps {
+		ps[i] = broker.Partition{Topic: topic.ID, Index: int32(i)}
+	}
+	p := broker.TransactionalProducer{ID: "teller", Protocol: broker.ProtocolV2}
+	eventually(t, "init", func() (err error) {
+		p.Producer, p.Epoch, err = e.InitTransactional(ctx, &broker.InitTransactional{ID: p.ID, Timeout: time.Minute, Producer: -1, Epoch: -1})
+		return err
+	})
+	for n := range 300 {
+		for i, err := range produceTransactional(e, p, 0, ps) {
+			if err != nil {
+				t.Fatalf("transaction %d, partition %d: %v", n, i, err)
+			}
+		}
+		var err error
+		if p.Producer, p.Epoch, err = e.EndTransaction(ctx, &broker.EndTransaction{TransactionalProducer: p, Commit: true}); err != nil {
+			t.Fatalf("end of transaction %d: %v", n, err)
+		}
+	}
+}

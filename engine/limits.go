@@ -117,6 +117,11 @@ const (
 	// acknowledged is one of the eight that an id may have.
 	acknowledgeEvery = 10 * time.Millisecond
 
+	// owedSlack is how many decisions fewer than coordinator.DecisionsMax an id may owe when its producer is told of an end, and
+	// owedWait how long that waits: the next transaction would be refused, and its client wait for seconds.
+	owedSlack = 3
+	owedWait  = time.Second
+
 	// commitTellsFirst is how long the leader leaves a decision about queues to the node that committed, which tells it to
 	// their shards itself.
 	commitTellsFirst = 500 * time.Millisecond

@@ -132,11 +132,13 @@ func (e *Engine) EndTransaction(ctx context.Context, q *broker.EndTransaction) (
 	if err != nil {
 		return -1, -1, err
 	}
-	return t.decideFor(ctx, op, q.ID, abortedByProducer, func(fresh broker.ProducerID) []byte {
+	id, epoch, err := t.decideFor(ctx, op, q.ID, abortedByProducer, func(fresh broker.ProducerID) []byte {
 		c := command.TxnEnd{Name: q.ID, Slot: uint32(t.slot), SlotVersion: t.version, ProducerID: q.Producer, Epoch: q.Epoch, Commit: q.Commit,
 			Protocol: uint8(q.Protocol), ConnectionTerm: g.Term, ConnectionCount: g.Count, Fresh: fresh}
 		return c.AppendTo(nil)
 	})
+	t.l.deliveries.taken.slack(ctx, q.ID)
+	return id, epoch, err
 }
 
 // AddPartitions adds partitions for a client of the first protocol version.

@@ -63,6 +63,14 @@ func (m *Machine) UndeliveredBut(name string, max int, taken func(Marker) bool) 
 	return all
 }
 
+// Owed is how many decisions of this id some participant has not acknowledged.
+func (m *Machine) Owed(name string) int {
+	if p := m.producers[name]; p != nil {
+		return len(p.outbox)
+	}
+	return 0
+}
+
 // Owes says whether a participant has not acknowledged a decision of this id.
 func (m *Machine) Owes(name string) bool {
 	p := m.producers[name]
