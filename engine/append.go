@@ -36,12 +36,15 @@ var appendings = sync.Pool{New: func() any { return new(appending) }}
 // Append validates one batch and proposes it. Validation runs on the caller's
 // goroutine: a connection's batches stay in order, and connections validate side by side.
 func (e *Engine) Append(ctx context.Context, r *broker.Append) {
-	id, more := r.TransactionalID, r.More
+	id, together := r.TransactionalID, r.Together
 	e.append(ctx, r)
-	if id != "" && !more {
-		e.asks.end(id)
+	if id != "" && !together {
+		e.Appended(id)
 	}
 }
+
+// Appended asks for what the batches of a transactional id need.
+func (e *Engine) Appended(transactionalID string) { e.asks.end(transactionalID) }
 
 func (e *Engine) append(ctx context.Context, r *broker.Append) {
 	refuse := func(err error) {

@@ -16,12 +16,12 @@ type enlisting struct {
 	key enlistKey
 }
 
-// ask makes the partitions of one Produce request participants of a transaction of the second protocol version, all at once.
+// ask makes the partitions that were appended to together participants of a transaction of the second protocol version, all at once.
 // What is led on the coordinator's own shard does not wait for the answer: its batches are proposed right behind the
 // addition, which opens their holds in front of them; the epoch says which transaction they mean.
 //
-//	Append, Append, …  ── join ──► ask ── end ──► TxnAdd │ batches of the coordinator's shard
-//	                                                └─ applied ──► grant │ batches, on each other shard
+//	Append, Append, …  ── join ──► ask ── Appended ──► TxnAdd │ batches of the coordinator's shard
+//	                                                     └─ applied ──► grant │ batches, on each other shard
 type ask struct {
 	id       string
 	producer broker.ProducerID
@@ -33,7 +33,7 @@ type ask struct {
 	err  error
 }
 
-// asks gathers what the requests under way ask for.
+// asks gathers what appends under way ask for.
 type asks struct {
 	e *Engine
 
@@ -41,7 +41,7 @@ type asks struct {
 	open map[string][]*ask // by transactional id; of one producer, but for those that follow each other
 }
 
-// join adds a partition to what is asked for at the end of the request.
+// join adds a partition to what is asked for at the end.
 func (x *asks) join(id string, producer broker.ProducerID, epoch broker.ProducerEpoch, w enlisting) {
 	x.mu.Lock()
 	defer x.mu.Unlock()

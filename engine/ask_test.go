@@ -18,34 +18,42 @@ func produceTransactional(e *Engine, p broker.TransactionalProducer, sequence in
 		b := batch.NewBuilder()
 		b.ProducerID, b.ProducerEpoch, b.BaseSequence, b.Transactional = int64(p.Producer), int16(p.Epoch), sequence, true
 		b.Append(batch.Record{Value: []byte("v"), Timestamp: 1000})
-		e.Append(context.Background(), &broker.Append{Partition: at, Batch: b.Bytes(), TransactionalID: p.ID, Implicit: true, More: i < len(ps)-1,
+		e.Append(context.Background(), &broker.Append{Partition: at, Batch: b.Bytes(), TransactionalID: p.ID, Implicit: true, Together: true,
 			Deadline: time.Now().Add(10 * time.Second), Done: func(_ broker.AppendResult, err error) { errs[i] = err; done <- nil }})
 	}
+	e.Appended(p.ID)
 	for range ps {
 		<-done
 	}
 	return errs
 }
 
+// newTeller makes a topic of some partitions on a cluster of one node, and a producer of the second protocol version.
+func newTeller(t *testing.T, partitions int32) (ns []*testNode, p broker.TransactionalProducer, ps []broker.Partition) {
+	t.Helper()
+	ns = newTestCluster(t, 1)
+	topic := createTopic(t, ns, "payments", partitions)
+	for i := range partitions {
+		ps = append(ps, broker.Partition{Topic: topic.ID, Index: i})
+	}
+	return ns, identified(t, ns[0].e), ps
+}
+
+func identified(t *testing.T, e *Engine) broker.TransactionalProducer {
+	t.Helper()
+	p := broker.TransactionalProducer{ID: "teller", Protocol: broker.ProtocolV2}
+	eventually(t, "init", func() (err error) {
+		p.Producer, p.Epoch, err = e.InitTransactional(context.Background(), &broker.InitTransactional{ID: p.ID, Timeout: time.Minute, Producer: -1, Epoch: -1})
+		return err
+	})
+	return p
+}
+
 // The partitions of one request are made participants together, those on the coordinator's shard without a wait in between; a
 // producer that was fenced is told so at each, wherever it lives.
 func TestOneRequestAsksOnce(t *testing.T) {
-	ns := newTestCluster(t, 1)
+	ns, p, ps := newTeller(t, 16)
 	e, ctx := ns[0].e, context.Background()
-	topic := createTopic(t, ns, "payments", 16)
-	ps := make([]broker.Partition, 16)
-	for i := range ps {
-		ps[i] = broker.Partition{Topic: topic.ID, Index: int32(i)}
-	}
-	p := broker.TransactionalProducer{ID: "teller", Protocol: broker.ProtocolV2}
-	identify := func() {
-		t.Helper()
-		eventually(t, "init", func() (err error) {
-			p.Producer, p.Epoch, err = e.InitTransactional(ctx, &broker.InitTransactional{ID: p.ID, Timeout: time.Minute, Producer: -1, Epoch: -1})
-			return err
-		})
-	}
-	identify()
 	entries := func() (n uint64) {
 		for _, r := range e.host.Replicas() {
 			n += r.Applied
@@ -77,7 +85,7 @@ func TestOneRequestAsksOnce(t *testing.T) {
 		})
 	}
 	zombie := p
-	identify()
+	p = identified(t, e)
 	for _, x := range []struct {
 		name     string
 		p        broker.TransactionalProducer
@@ -98,18 +106,8 @@ func TestOneRequestAsksOnce(t *testing.T) {
 
 // A producer whose transactions follow each other at once is never told to wait for acknowledgements, however long those are gathered.
 func TestQuickProducerIsNotHeldUp(t *testing.T) {
-	ns := newTestCluster(t, 1)
+	ns, p, ps := newTeller(t, 8)
 	e, ctx := ns[0].e, context.Background()
-	topic := createTopic(t, ns, "payments", 8)
-	ps := make([]broker.Partition, 8)
-	for i := range ps {
-		ps[i] = broker.Partition{Topic: topic.ID, Index: int32(i)}
-	}
-	p := broker.TransactionalProducer{ID: "teller", Protocol: broker.ProtocolV2}
-	eventually(t, "init", func() (err error) {
-		p.Producer, p.Epoch, err = e.InitTransactional(ctx, &broker.InitTransactional{ID: p.ID, Timeout: time.Minute, Producer: -1, Epoch: -1})
-		return err
-	})
 	for n := range 300 {
 		for i, err := range produceTransactional(e, p, 0, ps) {
 			if err != nil {

@@ -14,6 +14,8 @@ type Logs interface {
 	// other are applied in that order or, once one was refused as not led here,
 	// not at all. Done is called exactly once, from any goroutine, and must not block.
 	Append(ctx context.Context, r *Append)
+	// Appended ends the appends of a transactional id that were called Together.
+	Appended(transactionalID string)
 	// Read returns whole record batches, from the batch that holds each offset on.
 	// It returns as soon as MinBytes are there, any partition has an error, or
 	// MaxWait passed. The caller calls Release when it wrote the bytes out.
@@ -39,9 +41,9 @@ type Append struct {
 	// added to the transaction, and the transaction begun, by the append itself.
 	TransactionalID string
 	Implicit        bool
-	// More: the caller appends another batch right after this one, whatever becomes of this one. What batches need of others
-	// is asked for together.
-	More bool
+	// Together: Appended follows, and until then what the batches of a transactional id need of its coordinator is gathered, to be
+	// asked for at once.
+	Together bool
 	// Deadline bounds the wait for a result; then Done gets CodeOutcomeUnknown.
 	Deadline time.Time
 	Done     func(AppendResult, error)

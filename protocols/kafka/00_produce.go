@@ -113,7 +113,7 @@ func (p *produce) refuseAll(code int16) {
 }
 
 func (p *produce) append(q *kmsg.ProduceRequest, named map[string]map[int32]int) {
-	var held *broker.Append // until it is known whether another one follows
+	id, implicit := deref(q.TransactionID), q.Version >= produceVersionImplicit
 	wait := time.Duration(q.TimeoutMillis) * time.Millisecond
 	deadline := time.Now().Add(min(max(wait, produceWaitMin), produceWaitMax))
 	for i := range q.Topics {
@@ -131,28 +131,25 @@ func (p *produce) append(q *kmsg.ProduceRequest, named map[string]map[int32]int)
 				p.set(out, broker.AppendResult{}, refusal)
 				continue
 			}
-			if held != nil {
-				held.More = true
-				p.request.server.broker.Append(p.request.ctx, held)
-			}
 			p.left.Add(1)
-			held = &broker.Append{
+			p.request.server.broker.Append(p.request.ctx, &broker.Append{
 				Client:    p.request.client,
 				Partition: broker.Partition{Topic: t.ID, Index: in.Partition},
 				Batch:     in.Records,
 				Deadline:  deadline,
 
-				TransactionalID: deref(q.TransactionID),
-				Implicit:        q.Version >= produceVersionImplicit,
+				TransactionalID: id,
+				Implicit:        implicit,
+				Together:        implicit && id != "",
 				Done: func(res broker.AppendResult, err error) {
 					p.set(out, res, err)
 					p.done()
 				},
-			}
+			})
 		}
 	}
-	if held != nil {
-		p.request.server.broker.Append(p.request.ctx, held)
+	if implicit && id != "" {
+		p.request.server.broker.Appended(id)
 	}
 }
 

@@ -67,6 +67,9 @@ func (b *Broker) refuse(op, resource string) error {
 	return b.Refuse(op, resource)
 }
 
+// Appended has nothing to do: nothing is gathered.
+func (b *Broker) Appended(string) {}
+
 // Self is node 1.
 func (b *Broker) Self() broker.NodeID { return 1 }
 
