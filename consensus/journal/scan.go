@@ -95,21 +95,27 @@ func (s *scanner) batch(offset int64, f *found) error {
 	return nil
 }
 
-// read gives n bytes from offset on, which are valid until the next read: from what was read in advance, if they lie there. A
+// read gives n bytes from offset on, which are valid until the next read: as far as they were read in advance, from there. A
 // part that cannot be read fails by itself, not what lies around it.
 func (s *scanner) read(offset, n int64) ([]byte, error) {
-	if at := offset - s.from; at >= 0 && at+n <= int64(len(s.ahead)) {
-		return s.ahead[at : at+n], nil
+	var have []byte
+	if at := offset - s.from; at >= 0 && at < int64(len(s.ahead)) {
+		have = s.ahead[at:]
 	}
-	s.ahead = nil
-	if need := max(n, scanAheadBytes); int64(len(s.buf)) < need {
-		s.buf = make([]byte, need)
+	if int64(len(have)) >= n {
+		return have[:n], nil
 	}
-	if size := min(scanAheadBytes, s.limit-offset); size > n && s.rd.readAt(s.buf[:size], offset) == nil {
-		s.ahead, s.from = s.buf[:size], offset
+	into := s.buf
+	if need := max(n, scanAheadBytes); int64(len(into)) < need {
+		into = make([]byte, need)
+	}
+	done := int64(copy(into, have)) // they may overlap
+	s.buf, s.ahead = into, nil
+	if size := min(scanAheadBytes, s.limit-offset); size > n && s.rd.readAt(into[done:size], offset+done) == nil {
+		s.ahead, s.from = into[:size], offset
 		return s.ahead[:n], nil
 	}
-	return s.buf[:n], s.rd.readAt(s.buf[:n], offset)
+	return into[:n], s.rd.readAt(into[done:n], offset+done)
 }
 
 // claimed finds the next header behind offset that claims the log was synced beyond offset; -1: none.
