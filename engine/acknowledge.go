@@ -7,6 +7,7 @@ import (
 
 	"github.com/tallymq/tallymq/engine/command"
 	"github.com/tallymq/tallymq/engine/transaction"
+	"github.com/tallymq/tallymq/txn"
 	"github.com/tallymq/tallymq/txn/coordinator"
 )
 
@@ -17,13 +18,14 @@ type acknowledging struct {
 
 	mu      sync.Mutex
 	markers map[coordinator.Marker]struct{}
-	due     []coordinator.Marker // of these, those that the coordinator is not being told of yet
-	full    chan struct{}        // capacity 1: an id has so many decisions that it is to be told now
-	settled *broadcast           // after each answer of the coordinator
+	due     []coordinator.Marker  // of these, those that the coordinator is not being told of yet
+	numbers map[string]txn.Number // the transaction that one of those is of, by id
+	full    chan struct{}         // capacity 1: an id has so many decisions that it is to be told now
+	settled *broadcast            // after each answer of the coordinator
 }
 
 func newAcknowledging(l *lead) acknowledging {
-	return acknowledging{l: l, markers: map[coordinator.Marker]struct{}{}, full: make(chan struct{}, 1), settled: newBroadcast()}
+	return acknowledging{l: l, markers: map[coordinator.Marker]struct{}{}, numbers: map[string]txn.Number{}, full: make(chan struct{}, 1), settled: newBroadcast()}
 }
 
 // has says that a decision was taken.
@@ -42,15 +44,13 @@ func (x *acknowledging) add(k coordinator.Marker) {
 		return
 	}
 	x.markers[k] = struct{}{}
-	for _, o := range x.due {
-		if o.Name == k.Name && o.Decision.Number != k.Decision.Number { // a quick producer: it may owe few (coordinator.DecisionsMax)
-			select {
-			case x.full <- struct{}{}:
-			default:
-			}
-			break
+	if n, some := x.numbers[k.Name]; some && n != k.Decision.Number { // a quick producer: it may owe few (coordinator.DecisionsMax)
+		select {
+		case x.full <- struct{}{}:
+		default:
 		}
 	}
+	x.numbers[k.Name] = k.Decision.Number
 	if x.due = append(x.due, k); len(x.due) == 1 {
 		x.l.e.spawn(x.flush) // else the node ends, and the next leader delivers it again
 	}
@@ -69,6 +69,7 @@ func (x *acknowledging) flush(context.Context) {
 	x.mu.Lock()
 	due := x.due
 	x.due = nil
+	clear(x.numbers)
 	x.mu.Unlock()
 	for len(due) > 0 { // those of one decision came together
 		n := 1

@@ -137,7 +137,9 @@ func (e *Engine) EndTransaction(ctx context.Context, q *broker.EndTransaction) (
 			Protocol: uint8(q.Protocol), ConnectionTerm: g.Term, ConnectionCount: g.Count, Fresh: fresh}
 		return c.AppendTo(nil)
 	})
-	t.l.deliveries.taken.slack(ctx, q.ID)
+	if err == nil {
+		t.l.deliveries.taken.slack(ctx, q.ID)
+	}
 	return id, epoch, err
 }
 
