@@ -5,6 +5,7 @@ import (
 	"github.com/tallymq/tallymq/engine"
 	"github.com/tallymq/tallymq/engine/store"
 	"github.com/tallymq/tallymq/ops/node"
+	"github.com/tallymq/tallymq/protocols/kafka"
 )
 
 // gathered is a node's figures at one scrape.
@@ -12,9 +13,10 @@ type gathered struct {
 	journal journal.Stats
 	rows    store.Stats
 	engine  engine.Figures
+	kafka   kafka.Stats
 	ready   bool
 }
 
 func gather(n *node.Node) *gathered {
-	return &gathered{journal: n.Journal.Stats(), rows: n.Store.Stats(), engine: n.Engine.Figures(), ready: n.Engine.Ready() == nil}
+	return &gathered{journal: n.Journal.Stats(), rows: n.Store.Stats(), engine: n.Engine.Figures(), kafka: n.Kafka.Stats(), ready: n.Engine.Ready() == nil}
 }
