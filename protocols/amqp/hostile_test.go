@@ -137,7 +137,7 @@ func TestHostilePeersHarmNobodyElse(t *testing.T) {
 
 // A client that takes nothing is given up, and what it held returns.
 func TestAClientThatDoesNotReadIsGivenUp(t *testing.T) {
-	w := start(t, Limits{WriteTimeout: 50 * time.Millisecond})
+	w := start(t, Limits{WriteTimeout: 2 * time.Second})
 	ch := w.channel(w.dial())
 	w.queue(ch, "q", nil)
 	r := w.raw()
