@@ -17,7 +17,7 @@ import (
 )
 
 // administer is main of an operator: topics come, change and go beside the payments,
-// and the oldest records of one topic are deleted.
+// the oldest records of one topic are deleted, and what each client may move changes.
 func (l *workload) administer(p *simtest.Process, name string) error {
 	cl, err := kgo.NewClient(l.options(p)...)
 	if err != nil {
@@ -25,8 +25,13 @@ func (l *workload) administer(p *simtest.Process, name string) error {
 	}
 	a, rng := kadm.NewClient(cl), l.w.Rand("admin "+name)
 	for n := 0; !l.stopped(time.Duration(200+rng.IntN(1500)) * time.Millisecond); n++ {
-		if rng.IntN(2) == 0 {
+		switch rng.IntN(4) {
+		case 0, 1:
 			l.trim(a, rng)
+			continue
+		case 2:
+			err := ration(a, rng)
+			l.w.Result(name, "quota %d: %v", n, err)
 			continue
 		}
 		err := come(a, fmt.Sprintf("scratch-%s-%d", name, n), rng)
@@ -58,6 +63,22 @@ func come(a *kadm.Client, name string, rng *rand.Rand) error {
 	}
 	_, err := a.DeleteTopics(ctx, name)
 	return err
+}
+
+// ration sets the quota of every client, or ends it. Half a minute of the least is more than what a client was cut off from for long.
+func ration(a *kadm.Client, rng *rand.Rand) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	e := kadm.AlterClientQuotaEntry{Entity: kadm.ClientQuotaEntity{{Type: "client-id"}}}
+	for _, key := range []string{"producer_byte_rate", "consumer_byte_rate"} {
+		rate := []float64{0, 64 << 10, 256 << 10, 1 << 20}[rng.IntN(4)]
+		e.Ops = append(e.Ops, kadm.AlterClientQuotaOp{Key: key, Value: rate, Remove: rate == 0})
+	}
+	rs, err := a.AlterClientQuotas(ctx, []kadm.AlterClientQuotaEntry{e})
+	if err != nil {
+		return err
+	}
+	return rs[0].Err
 }
 
 // trim deletes some of the oldest records.
