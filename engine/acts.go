@@ -16,6 +16,7 @@ var (
 	actSweepSmall           = point.NewAct("engine/sweep-small")            // a slice of what is freed is small
 	actReadShort            = point.NewAct("engine/read-short")             // a read returns less than there is room for
 	actGrantLate            = point.NewAct("engine/grant-late")             // a transaction's participant was added, its grant is not on its way
+	actDecisionLost         = point.NewAct("engine/decision-lost")          // a shard is not told of a decision this time, as if it could not be reached
 	actDecisionLate         = point.NewAct("engine/decision-late")          // a transaction is decided, other shards are not told yet
 	actAcknowledgedLate     = point.NewAct("engine/acknowledged-late")      // a participant has taken a decision, its coordinator is not told yet
 	actGrantOrphaned        = point.NewAct("engine/grant-orphaned")         // the coordinator moves between a participant and its grant

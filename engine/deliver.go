@@ -158,6 +158,9 @@ func (d *deliveries) send(x *letter) (taken []txn.Participant) {
 	ctx, cancel := context.WithTimeout(d.l.ctx, deliverTimeout)
 	defer cancel()
 	actDecisionLate.Pause(actWaitLong)
+	if actDecisionLost.Now() {
+		return nil
+	}
 	c := command.TxnDecide{Decision: transaction.CommandOf(x.decision), Participants: transaction.Commands(x.participants)}
 	out, err := d.l.e.propose(ctx, x.shard, 0, c.AppendTo(nil))
 	if err != nil {
