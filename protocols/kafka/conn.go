@@ -90,6 +90,7 @@ func (c *conn) readAll() error {
 		}
 		f, err := c.readFrame(int(size))
 		if err != nil {
+			c.settle(int64(size)) // nobody will answer it, and flush must not wait for that
 			return err
 		}
 		if err := c.dispatch(f); err != nil {

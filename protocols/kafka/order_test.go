@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/tallymq/tallymq/engine/broker"
@@ -270,6 +271,24 @@ func TestShutdownFinishesWhatIsInFlight(t *testing.T) {
 	if _, err := net.Dial("tcp", w.address); err == nil {
 		t.Error("the listener is still open")
 	}
+}
+
+// A shutdown does not wait for the rest of a request that came in part.
+func TestShutdownDoesNotWaitForHalfARequest(t *testing.T) {
+	inBubble(t, kafka.Limits{}, func(t *testing.T, p *pipes, b *kafkatest.Broker, s *kafka.Server) {
+		for _, part := range []int{1, 4, 9, 60} {
+			c := p.dial()
+			q := frame(produceOf(-1, "t", map[int32][]byte{0: batch(100)}), 9, 1)
+			go c.Write(q[:part])
+		}
+		synctest.Wait()
+		start := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := s.Shutdown(ctx); err != nil || time.Since(start) != 0 {
+			t.Errorf("%v after %v", err, time.Since(start))
+		}
+	})
 }
 
 // A shutdown that is not given time closes.
