@@ -211,7 +211,7 @@ func (s *server) stop() {
 		}
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	err := n.Close(ctx)
 	s.mu.Lock()
