@@ -18,14 +18,20 @@ type acknowledging struct {
 
 	mu      sync.Mutex
 	markers map[coordinator.Marker]struct{}
-	due     []coordinator.Marker  // of these, those that the coordinator is not being told of yet
+	due     *gathering // of these, those that the coordinator is not being told of yet; nil: none
+	settled *broadcast // after each answer of the coordinator
+}
+
+// gathering are decisions of which the coordinator will be told together.
+type gathering struct {
+	markers []coordinator.Marker
 	numbers map[string]txn.Number // the transaction that one of those is of, by id
-	full    chan struct{}         // capacity 1: an id has so many decisions that it is to be told now
-	settled *broadcast            // after each answer of the coordinator
+	isFull  bool                  // an id has so many decisions that it is to be told now
+	full    chan struct{}         // closed when isFull
 }
 
 func newAcknowledging(l *lead) acknowledging {
-	return acknowledging{l: l, markers: map[coordinator.Marker]struct{}{}, numbers: map[string]txn.Number{}, full: make(chan struct{}, 1), settled: newBroadcast()}
+	return acknowledging{l: l, markers: map[coordinator.Marker]struct{}{}, settled: newBroadcast()}
 }
 
 // has says that a decision was taken.
@@ -44,32 +50,52 @@ func (x *acknowledging) add(k coordinator.Marker) {
 		return
 	}
 	x.markers[k] = struct{}{}
-	if n, some := x.numbers[k.Name]; some && n != k.Decision.Number { // a quick producer: it may owe few (coordinator.DecisionsMax)
-		select {
-		case x.full <- struct{}{}:
-		default:
-		}
+	g := x.due
+	if g == nil {
+		g = &gathering{numbers: map[string]txn.Number{}, full: make(chan struct{})}
+		x.due = g
+		x.l.e.spawn(func(context.Context) { x.flush(g) }) // else the node ends, and the next leader delivers it again
 	}
-	x.numbers[k.Name] = k.Decision.Number
-	if x.due = append(x.due, k); len(x.due) == 1 {
-		x.l.e.spawn(x.flush) // else the node ends, and the next leader delivers it again
+	if n, some := g.numbers[k.Name]; some && n != k.Decision.Number && !g.isFull { // a quick producer: it may owe few (coordinator.DecisionsMax)
+		g.isFull = true
+		close(g.full)
 	}
+	g.numbers[k.Name] = k.Decision.Number
+	g.markers = append(g.markers, k)
 }
 
 // flush tells the coordinator of all that are there, after a while, or when one id has two decisions.
-func (x *acknowledging) flush(context.Context) {
+func (x *acknowledging) flush(g *gathering) {
 	t := time.NewTimer(acknowledgeEvery)
 	defer t.Stop()
 	select {
 	case <-t.C:
-	case <-x.full:
+	case <-g.full:
 	case <-x.l.ctx.Done():
 	}
 	actAcknowledgedLate.Pause(actWaitShort)
+	x.tell(g)
+}
+
+// ride tells it at once: the leader is about to propose something on the shard anyway, and both go in one log entry.
+func (x *acknowledging) ride() {
 	x.mu.Lock()
-	due := x.due
+	g := x.due
+	x.mu.Unlock()
+	if g != nil {
+		x.tell(g)
+	}
+}
+
+// tell tells the coordinator of what was gathered, unless it was told already.
+func (x *acknowledging) tell(g *gathering) {
+	x.mu.Lock()
+	if x.due != g {
+		x.mu.Unlock()
+		return
+	}
 	x.due = nil
-	clear(x.numbers)
+	due := g.markers // nobody adds to it any more
 	x.mu.Unlock()
 	for len(due) > 0 { // those of one decision came together
 		n := 1

@@ -22,6 +22,7 @@ type deliveries struct {
 	running map[string]bool // ids; true: something was added since it looked last
 
 	taken acknowledging
+	pace  pace
 }
 
 func newDeliveries(l *lead) *deliveries {
@@ -62,7 +63,8 @@ func (d *deliveries) run(name string) {
 		return
 	}
 	pause := deliverPauseMin
-	if strings.HasPrefix(name, commitIDPrefix) {
+	told := strings.HasPrefix(name, commitIDPrefix) // by the node that committed
+	if told {
 		sleep(d.l.ctx, commitTellsFirst)
 	}
 	for d.l.ctx.Err() == nil {
@@ -73,6 +75,9 @@ func (d *deliveries) run(name string) {
 		markers := d.l.r.txns.IDs().UndeliveredBut(name, coordinator.ParticipantsMax, d.taken.has)
 		d.l.r.mu.RUnlock()
 		if len(markers) > 0 {
+			if !told && d.pace.isQuick(name, newest(markers)) {
+				markers = d.carried(markers)
+			}
 			if d.deliver(name, markers) {
 				pause = deliverPauseMin
 			} else {
@@ -89,6 +94,13 @@ func (d *deliveries) run(name string) {
 		}
 		d.mu.Unlock()
 	}
+}
+
+func newest(markers []coordinator.Marker) (n txn.Number) {
+	for _, k := range markers {
+		n = max(n, k.Decision.Number)
+	}
+	return n
 }
 
 // letter is one decision for the participants of one shard.

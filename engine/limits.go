@@ -113,9 +113,16 @@ const (
 	deliverPauseMin = 20 * time.Millisecond
 	deliverPauseMax = time.Second
 
-	// acknowledgeEvery is how long a coordinator gathers acknowledgements: nobody waits for one, and a decision that is not
-	// acknowledged is one of the eight that an id may have.
-	acknowledgeEvery = 10 * time.Millisecond
+	// carriedWait is how long decisions of a quick producer, two within quickProducer, wait for its next transaction to bring them
+	// along, while the coordinator looks every carriedLook. paceNamesMax ids may be remembered longer than they are quick.
+	carriedWait   = 10 * time.Millisecond
+	carriedLook   = 2 * time.Millisecond
+	quickProducer = 25 * time.Millisecond
+	paceNamesMax  = 1024
+
+	// acknowledgeEvery is how long a coordinator gathers acknowledgements, if it has nothing else to write before: nobody waits
+	// for one, and a decision that is not acknowledged is one of the eight that an id may have.
+	acknowledgeEvery = 25 * time.Millisecond
 
 	// owedSlack is how many decisions fewer than coordinator.DecisionsMax an id may owe when its producer is told of an end, and
 	// owedWait how long that waits: the next transaction would be refused, and its client wait for seconds.

@@ -132,6 +132,7 @@ func (e *Engine) EndTransaction(ctx context.Context, q *broker.EndTransaction) (
 	if err != nil {
 		return -1, -1, err
 	}
+	t.l.deliveries.taken.ride()
 	id, epoch, err := t.decideFor(ctx, op, q.ID, abortedByProducer, func(fresh broker.ProducerID) []byte {
 		c := command.TxnEnd{Name: q.ID, Slot: uint32(t.slot), SlotVersion: t.version, ProducerID: q.Producer, Epoch: q.Epoch, Commit: q.Commit,
 			Protocol: uint8(q.Protocol), ConnectionTerm: g.Term, ConnectionCount: g.Count, Fresh: fresh}
